@@ -1,0 +1,47 @@
+/** At most `limit` tasks at once; the others wait in order of arrival. */
+export type Limiter = {
+  run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+};
+
+export function createLimiter(limit: number): Limiter {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  const release = () => {
+    const next = waiting.shift();
+    if (next) next();
+    else running -= 1;
+  };
+  return {
+    async run(task, signal) {
+      if (running >= limit) await enterQueue(waiting, signal);
+      else running += 1;
+      try {
+        signal?.throwIfAborted();
+        return await task();
+      } finally {
+        release();
+      }
+    },
+  };
+}
+
+function enterQueue(waiting: (() => void)[], signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const enter = () => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    };
+    const leave = () => {
+      const index = waiting.indexOf(enter);
+      if (index < 0) return;
+      waiting.splice(index, 1);
+      reject(signal?.reason);
+    };
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    signal?.addEventListener('abort', leave, { once: true });
+    waiting.push(enter);
+  });
+}

@@ -1,0 +1,14 @@
+export { type Clock, manualClock, systemClock } from './clock.ts';
+export { AppError, type AppErrorOptions, messageOf, systemCodeOf } from './error.ts';
+export { createLimiter, type Limiter } from './limiter.ts';
+export { type Log, type LogFields, silentLog } from './log.ts';
+export { createSizedCache, type SizedCache } from './lru.ts';
+export { createSingleFlight, type SingleFlight } from './single-flight.ts';
+export {
+  type ByteSource,
+  type ByteStream,
+  chunksOf,
+  collectBytes,
+  streamFrom,
+  streamOf,
+} from './stream.ts';
