@@ -3,6 +3,17 @@ export { AppError, type AppErrorOptions, messageOf, systemCodeOf } from './error
 export { createLimiter, type Limiter } from './limiter.ts';
 export { type Log, type LogFields, silentLog } from './log.ts';
 export { createSizedCache, type SizedCache } from './lru.ts';
+export {
+  compareTags,
+  compileGlob,
+  compileRe2,
+  isGlob,
+  type Matcher,
+  satisfies,
+  semverOf,
+  semverRange,
+  tagMatcher,
+} from './pattern.ts';
 export { createSingleFlight, type SingleFlight } from './single-flight.ts';
 export {
   type ByteSource,
