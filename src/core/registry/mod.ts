@@ -1,1 +1,3 @@
+export * from './answer.ts';
+export { type MemoryOptions, memory } from './memory/memory.ts';
 export * from './types.ts';
