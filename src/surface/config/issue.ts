@@ -1,0 +1,107 @@
+import type { z } from 'zod';
+import { allowedKeys } from './json-schema.ts';
+import { isLaterKey, LATER_NAMESPACE_TYPES } from './later.ts';
+import type { Path } from './position.ts';
+import { nearest } from './problem.ts';
+
+type Issue = z.core.$ZodIssue;
+/** A problem before it has a place: `at` says whether the key or the value is wrong. */
+export type Finding = { readonly path: Path; readonly at: 'key' | 'value'; readonly message: string };
+
+/** A schema issue in our words, one finding for each wrong thing. */
+export function findingsOf(issue: Issue, value: unknown, around: Path = []): Finding[] {
+  const path = [...around, ...issue.path];
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => unknownKey(path, key));
+    case 'invalid_union':
+      return branchMeant(issue.errors).flatMap((inner) => findingsOf(inner, value, path));
+    case 'invalid_type':
+      return [wrongType(path, issue.expected, valueIn(value, path))];
+    case 'invalid_value':
+      return [wrongWord(path, issue.values.map(String), valueIn(value, path))];
+    case 'too_small':
+      return [{ path, at: 'value', message: `${nameOf(path)} is empty` }];
+    default:
+      return [{ path, at: 'value', message: `${nameOf(path)}: ${issue.message}` }];
+  }
+}
+
+function unknownKey(parent: Path, key: string): Finding {
+  const path = [...parent, key];
+  if (isLaterKey(path)) {
+    return { path, at: 'key', message: `"${key}"${inPlace(parent)} is not in this release` };
+  }
+  const meant = nearest(key, allowedKeys(parent));
+  const hint = meant === undefined ? '' : ` (did you mean "${meant}"?)`;
+  return { path, at: 'key', message: `unknown key "${key}"${inPlace(parent)}${hint}` };
+}
+
+function wrongType(path: Path, expected: string, found: unknown): Finding {
+  if (found === undefined) return { path, at: 'value', message: `${nameOf(path)} is missing` };
+  return { path, at: 'value', message: `${nameOf(path)}: expected ${article(expected)}, got ${describe(found)}` };
+}
+
+function wrongWord(path: Path, allowed: readonly string[], found: unknown): Finding {
+  if (found === undefined) return { path, at: 'value', message: `${nameOf(path)} is missing; write ${allowed[0]}` };
+  const isNamespaceType = path.length === 3 && path[0] === 'namespaces' && path[2] === 'type';
+  if (isNamespaceType && LATER_NAMESPACE_TYPES.includes(String(found))) {
+    return { path, at: 'value', message: `namespaces of type "${String(found)}" are not in this release` };
+  }
+  const meant = typeof found === 'string' ? nearest(found, allowed) : undefined;
+  const hint = meant === undefined ? '' : ` (did you mean "${meant}"?)`;
+  return {
+    path,
+    at: 'value',
+    message: `${nameOf(path)}: expected ${allowed.join(' or ')}, got ${describe(found)}${hint}`,
+  };
+}
+
+/** Of a union's branches, the one whose outer type fits: its complaints are the useful ones. */
+function branchMeant(branches: readonly (readonly Issue[])[]): readonly Issue[] {
+  const fitting = branches.find(
+    (issues) => !issues.some((issue) => issue.code === 'invalid_type' && issue.path.length === 0),
+  );
+  return fitting ?? branches[0] ?? [];
+}
+
+export function nameOf(path: Path): string {
+  return (
+    path.reduce<string>((name, part) => {
+      if (typeof part === 'number') return `${name}[${part}]`;
+      return name === '' ? String(part) : `${name}.${String(part)}`;
+    }, '') || 'the file'
+  );
+}
+
+function inPlace(parent: Path): string {
+  return parent.length === 0 ? '' : ` in ${nameOf(parent)}`;
+}
+
+function valueIn(value: unknown, path: Path): unknown {
+  let current = value;
+  for (const part of path) {
+    if (typeof current !== 'object' || current === null) return undefined;
+    current = (current as Readonly<Record<PropertyKey, unknown>>)[part];
+  }
+  return current;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  return typeof value === 'string' ? `"${value.slice(0, 60)}"` : String(value);
+}
+
+function article(type: string): string {
+  const words: Readonly<Record<string, string>> = {
+    object: 'a map',
+    record: 'a map',
+    array: 'a list',
+    string: 'a text',
+    boolean: 'true or false',
+    number: 'a number',
+  };
+  return words[type] ?? type;
+}

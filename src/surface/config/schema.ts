@@ -1,0 +1,185 @@
+import { z } from 'zod';
+
+/**
+ * The configuration file: the only description of it. Types, the JSON Schema, the reference page
+ * and the checks are made from this. Texts are what an editor shows at the key.
+ */
+const text = () => z.string().min(1);
+const path = (description: string) => text().meta({ description: `${description} Relative to this file.` });
+
+const server = z.strictObject({
+  listen: text()
+    .default('127.0.0.1:5000')
+    .meta({
+      description: 'Address and port to serve on. Off loopback needs tls (or insecure) and access rules.',
+      examples: ['127.0.0.1:5000', '0.0.0.0:443', '[::1]:5000'],
+    }),
+  url: text()
+    .optional()
+    .meta({
+      description: 'What clients use to reach this server. Default: made from listen.',
+      examples: ['https://registry.example.com'],
+    }),
+  tls: z
+    .strictObject({ cert: path('Certificate chain, PEM.'), key: path('Private key, PEM.') })
+    .optional()
+    .meta({ description: 'HTTPS. The files are read again when they change.' }),
+  insecure: z.boolean().default(false).meta({ description: 'Serve plain HTTP off loopback.' }),
+});
+
+const storage = z.strictObject({
+  path: text().default('./data').meta({
+    description: 'Folder of blobs and catalog. One process owns it at a time. Relative to this file.',
+  }),
+  gcGrace: text()
+    .default('24h')
+    .meta({
+      description: 'How long content that nothing refers to stays before gc removes it.',
+      examples: ['24h', '30m'],
+    }),
+  uploadsExpire: text().default('7d').meta({
+    description: 'How long an unfinished upload may rest before it is dropped.',
+  }),
+});
+
+const secretFile = (what: string) => path(`File that holds the ${what}.`).optional();
+const secretEnv = (what: string) =>
+  text()
+    .optional()
+    .meta({ description: `Environment variable that holds the ${what}.` });
+
+const credential = z.strictObject({
+  repositories: z
+    .array(text())
+    .min(1)
+    .optional()
+    .meta({ description: 'Repositories at that host that these credentials are for. Default: all.' }),
+  username: text().optional().meta({ description: 'Account name.' }),
+  passwordFile: secretFile('password'),
+  passwordEnv: secretEnv('password'),
+  identityTokenFile: secretFile('identity (refresh) token'),
+  identityTokenEnv: secretEnv('identity (refresh) token'),
+  registryTokenFile: secretFile('bearer token sent as it is'),
+  registryTokenEnv: secretEnv('bearer token sent as it is'),
+});
+
+const registry = z.strictObject({
+  credentials: z
+    .union([credential, z.array(credential).min(1)])
+    .optional()
+    .meta({
+      description: 'How to sign in; of a list, the first whose repositories match. Default: docker’s own files.',
+    }),
+  url: text()
+    .optional()
+    .meta({ description: 'Address when it differs from the name.', examples: ['http://127.0.0.1:7000'] }),
+  insecure: z.boolean().default(false).meta({ description: 'Plain HTTP.' }),
+  ca: path('Certificates to trust for this host, PEM, besides the system’s.').optional(),
+  proxyUrl: text()
+    .optional()
+    .meta({ description: 'HTTP proxy for this host. Default: HTTPS_PROXY, unless NO_PROXY names the host.' }),
+});
+
+const namespace = z.strictObject({
+  type: z.literal('hosted').meta({ description: 'hosted: content is pushed or mirrored here.' }),
+  immutableTags: z
+    .array(text())
+    .default([])
+    .meta({
+      description: 'Tags that never move once set: exact names, globs, or "semver".',
+      examples: [['semver'], ['v*', 'release']],
+    }),
+});
+
+const anonymousRule = z.strictObject({
+  repositories: z
+    .array(text())
+    .min(1)
+    .meta({ description: 'Globs of repository names: * stops at /, ** does not.', examples: [['hub/**']] }),
+  actions: z
+    .array(z.enum(['pull', 'push', 'delete']))
+    .min(1)
+    .meta({ description: 'What anybody may do there.' }),
+});
+
+const access = z.strictObject({
+  anonymous: z
+    .array(anonymousRule)
+    .default([])
+    .meta({ description: 'What callers without credentials may do. Nothing else is allowed.' }),
+});
+
+const tagRules = z.strictObject({
+  include: z.array(text()).default([]).meta({ description: 'Tags by exact name or glob. Default: all.' }),
+  exclude: z.array(text()).default([]).meta({ description: 'Tags left out, by exact name or glob.' }),
+  semver: text()
+    .optional()
+    .meta({ description: 'Only tags that are versions in this range.', examples: ['>=1.20', '^2.1 || ^3'] }),
+});
+
+const mirror = z.strictObject({
+  source: text().meta({ description: 'Registry, or registry/namespace, to read.', examples: ['quay.io/vendor'] }),
+  repositories: z.array(text()).min(1).meta({
+    description: 'Repositories below source, by name or glob (a glob needs a source that lists its catalog).',
+  }),
+  tags: z
+    .union([z.array(text()).min(1), tagRules])
+    .optional()
+    .meta({ description: 'Which tags: a list of names and globs, or include/exclude/semver. Default: all.' }),
+  rewrite: text().default('{path}').meta({
+    description: 'Name at a destination, below it: {path} is the path below source, {name} its last part.',
+  }),
+  platforms: z
+    .array(text())
+    .min(1)
+    .optional()
+    .meta({
+      description: 'Platforms to copy. The index and its digest stay as they are. Default: all.',
+      examples: [['linux/amd64', 'linux/arm64']],
+    }),
+  destinations: z
+    .array(text())
+    .min(1)
+    .meta({
+      description: 'Where to: a namespace of this file, or host/namespace elsewhere.',
+      examples: [['team', 'registry.internal:5001/vendor']],
+    }),
+});
+
+const log = z.strictObject({
+  level: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .meta({ description: 'Least level that is written.' }),
+  format: z
+    .enum(['auto', 'json', 'text'])
+    .default('auto')
+    .meta({ description: 'auto: text on a terminal, JSON lines elsewhere.' }),
+  requests: z.boolean().default(true).meta({ description: 'One line for each request to the registry.' }),
+});
+
+export const configSchema = z.strictObject({
+  version: z.literal(1).meta({ description: 'Version of this file’s form.' }),
+  server: server.prefault({}).meta({ description: 'Where this registry is served.' }),
+  storage: storage.prefault({}).meta({ description: 'Where content is kept.' }),
+  registries: z
+    .record(text(), registry)
+    .default({})
+    .meta({ description: 'Hosts outside, by name: how we reach them. Others are reached over HTTPS.' }),
+  namespaces: z.record(text(), namespace).optional().meta({
+    description: 'First part(s) of the names clients see; the longest wins. Without it every name is hosted.',
+  }),
+  access: access.optional().meta({
+    description: 'Who may what. Without it, on loopback only: anybody may pull, push and delete.',
+  }),
+  mirrors: z.record(text(), mirror).default({}).meta({ description: 'What to copy from where to where.' }),
+  log: log.prefault({}).meta({ description: 'The server’s log, on standard output.' }),
+});
+
+/** The file with every default filled in; paths are absolute once `loadConfig` has made it. */
+export type Config = z.output<typeof configSchema>;
+export type CredentialConfig = z.output<typeof credential>;
+export type RegistryConfig = z.output<typeof registry>;
+export type NamespaceConfig = z.output<typeof namespace>;
+export type MirrorConfig = z.output<typeof mirror>;
+export type AnonymousRule = z.output<typeof anonymousRule>;
