@@ -14,6 +14,7 @@ export {
   semverRange,
   tagMatcher,
 } from './pattern.ts';
+export { backoffMs, parseRetryAfter, type RetryOptions, type RetryPolicy, type RetryVerdict, retry } from './retry.ts';
 export { createSingleFlight, type SingleFlight } from './single-flight.ts';
 export {
   type ByteSource,
