@@ -39,9 +39,9 @@ function samePrincipal(left: Principal, right: Principal): boolean {
 }
 
 function uploadOf(state: MemoryState, session: Session): Upload {
-  const alone = <T>(call: Call, work: () => Promise<T>) => {
+  const alone = async <T>(call: Call, work: () => Promise<T>) => {
     sessionOf(state, session.repository, session.id, call);
-    return exclusively(session, work);
+    return await exclusively(session, work);
   };
   return {
     id: session.id,

@@ -1,0 +1,4 @@
+// For tests alone (it needs bun:test), so it is a face of its own: `#core/registry/contract`.
+export { registryContract } from './contract.ts';
+export * from './sample.ts';
+export { type ContractFeature, type ContractOptions, expectCode, type Fixture, type MakeFixture } from './suite.ts';
