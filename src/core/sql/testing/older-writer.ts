@@ -1,0 +1,4 @@
+import { runWriter } from '../worker.ts';
+import { olderNotes } from './notes.ts';
+
+runWriter({ modules: [olderNotes] });

@@ -1,0 +1,4 @@
+import { runWriter } from '../worker.ts';
+import { notes } from './notes.ts';
+
+runWriter({ modules: [notes] });
