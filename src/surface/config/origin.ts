@@ -20,7 +20,7 @@ export function effectiveEntries(config: Config, sources: Sources): EffectiveEnt
 function originOf(path: Path, { yaml, source, overrides }: Sources): Origin {
   const override = overrides.find((one) => one.path.join('\0') === path.join('\0'));
   if (override) return override.origin;
-  if (!yaml.has(path)) return 'default';
+  if (source.file === '' || !yaml.has(path)) return 'default';
   const { line, column } = yaml.valueAt(path);
   return `${source.file}:${line}:${column}`;
 }

@@ -1,0 +1,77 @@
+import { AppError } from '#core/std';
+import type { Config, ConfigResult } from '#surface/config';
+import type { Io } from './io.ts';
+import { type Answer, type OutputFormat, parseOutputFormat, writeAnswer } from './output.ts';
+import { type Paint, paintFor } from './paint.ts';
+import { flagOption, type Typed, textOption } from './spec.ts';
+
+/** What every command is given: the machine, and the shared options as they were meant. */
+export type Context = {
+  readonly io: Io;
+  readonly format: OutputFormat;
+  readonly paint: Paint;
+  readonly debug: boolean;
+  /** Writes the answer on standard output. */
+  answer<T>(answer: Answer<T>): void;
+  /** Writes a line for people on standard error. */
+  note(line: string): void;
+  /** Asks before something that cannot be undone. Throws USAGE where nobody can be asked and `--yes` is absent. */
+  confirm(question: string): Promise<boolean>;
+  /** The configuration found, or the defaults where there is none. */
+  readConfig(): Promise<ConfigResult & { readonly found: boolean }>;
+  /** As `readConfig`; throws CONFIG_INVALID. */
+  config(): Promise<Config>;
+};
+
+export function createContext(io: Io, typed: Typed): Context {
+  const format = parseOutputFormat(textOption(typed, 'output') ?? 'text');
+  const wantsColor = typed.options.color !== false;
+  const note = (line: string) => io.stderr.write(`${line}\n`);
+  const readConfig = async () => {
+    const { findConfig, overridesFromEnv, readConfig: read } = await import('#surface/config');
+    const machine = { cwd: io.cwd, env: io.env, readText: io.files.readText };
+    const source = await findConfig(machine, textOption(typed, 'config'));
+    const overrides = [...overridesFromEnv(machine), ...overridesFromFlags(typed)];
+    const used = source ?? { text: 'version: 1\n', file: '', folder: io.cwd };
+    return { ...read(used, overrides), found: source !== undefined };
+  };
+  return {
+    io,
+    format,
+    paint: paintFor(io.stderr, io.env, wantsColor),
+    debug: flagOption(typed, 'debug'),
+    answer: (answer) => writeAnswer(io.stdout, format, answer),
+    note,
+    confirm: (question) => confirm(io, typed, question),
+    readConfig,
+    config: async () => {
+      const { requireConfig } = await import('#surface/config');
+      return requireConfig(await readConfig());
+    },
+  };
+}
+
+/** Flags that set a key of the configuration, by their option's name. */
+const KEY_OF_FLAG: Readonly<Record<string, readonly string[]>> = {
+  listen: ['server', 'listen'],
+  storage: ['storage', 'path'],
+};
+
+function overridesFromFlags(typed: Typed) {
+  return Object.entries(KEY_OF_FLAG).flatMap(([name, path]) => {
+    const value = textOption(typed, name);
+    return value === undefined ? [] : [{ path, value, origin: `--${name}` }];
+  });
+}
+
+async function confirm(io: Io, typed: Typed, question: string): Promise<boolean> {
+  if (flagOption(typed, 'yes')) return true;
+  if (!io.canAsk || typed.options.input === false) {
+    throw new AppError('USAGE', 'this needs a yes, and nobody can be asked here', {
+      why: io.canAsk ? '--no-input was given' : 'standard input is not a terminal',
+      hint: 'add --yes',
+    });
+  }
+  const answer = await io.ask(`${question} [y/N] `);
+  return answer !== undefined && /^y(es)?$/i.test(answer.trim());
+}

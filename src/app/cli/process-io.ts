@@ -1,0 +1,74 @@
+import { writeSync } from 'node:fs';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { systemClock, systemCodeOf } from '#core/std';
+import type { Files, Io, Screen } from './io.ts';
+
+/** The machine as it is. */
+export function processIo(): Io {
+  return {
+    stdout: screen(1, () => process.stdout),
+    stderr: screen(2, () => process.stderr),
+    env: process.env,
+    cwd: process.cwd(),
+    clock: systemClock(),
+    canAsk: Boolean(process.stdin.isTTY && process.stderr.isTTY),
+    ask,
+    onInterrupt,
+    files,
+  };
+}
+
+function screen(descriptor: number, stream: () => NodeJS.WriteStream): Screen {
+  return {
+    write: (text) => writeWhole(descriptor, Buffer.from(text)),
+    isTerminal: Boolean(stream().isTTY),
+    columns: () => stream().columns || 80,
+  };
+}
+
+/** Written at once, so that nothing is lost when the process ends: pipes of Bun’s streams are written later. */
+function writeWhole(descriptor: number, bytes: Uint8Array): void {
+  let offset = 0;
+  while (offset < bytes.byteLength) {
+    try {
+      offset += writeSync(descriptor, bytes, offset);
+    } catch (thrown) {
+      const code = systemCodeOf(thrown);
+      // The reader went away (`| head`): nobody is there to be told.
+      if (code === 'EPIPE') process.exit(0);
+      if (code !== 'EAGAIN') throw thrown;
+      Bun.sleepSync(1);
+    }
+  }
+}
+
+function ask(question: string): Promise<string | undefined> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  return new Promise((resolve) => {
+    lines.once('close', () => resolve(undefined));
+    lines.question(question, (answer) => {
+      resolve(answer);
+      lines.close();
+    });
+  });
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+function onInterrupt(handler: () => void): () => void {
+  for (const signal of SIGNALS) process.on(signal, handler);
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, handler);
+  };
+}
+
+const files: Files = {
+  readText: (path) => readFile(path, 'utf8'),
+  writeText: (path, text, { replace }) => writeFile(path, text, { flag: replace ? 'w' : 'wx' }),
+  exists: (path) =>
+    stat(path).then(
+      () => true,
+      () => false,
+    ),
+};

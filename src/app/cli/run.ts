@@ -1,0 +1,52 @@
+import { CommanderError } from 'commander';
+import { AppError } from '#core/std';
+import { COMMANDS } from './commands/all.ts';
+import { createContext } from './context.ts';
+import { formatError, viewOf } from './error.ts';
+import { ExitCode, exitCodeOf } from './exit.ts';
+import type { Io } from './io.ts';
+import { paintFor } from './paint.ts';
+import { createParser } from './parser.ts';
+import type { CommandSpec, Typed } from './spec.ts';
+
+/** Parses, runs one command, and turns whatever is thrown into three lines and an exit code. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  let chosen: { spec: CommandSpec; typed: Typed } | undefined;
+  const parser = createParser(COMMANDS, io, (spec, typed) => {
+    chosen = { spec, typed };
+  });
+  try {
+    await parser.parseAsync([...argv], { from: 'user' });
+    if (!chosen) return ExitCode.ok;
+    const execute = await chosen.spec.load();
+    return await execute(createContext(io, chosen.typed), chosen.typed);
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && isHelp(thrown)) return thrown.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    const failure = thrown instanceof CommanderError ? usageError(thrown, argv) : thrown;
+    reportFailure(io, failure, argv);
+    return exitCodeOf(failure);
+  }
+}
+
+/** Help and version are no errors; a noun without its verb shows help too, and has failed. */
+function isHelp(thrown: CommanderError): boolean {
+  return thrown.exitCode === 0 || thrown.code === 'commander.help';
+}
+
+function usageError(thrown: CommanderError, argv: readonly string[]): AppError {
+  const [what = '', ...rest] = thrown.message.replace(/^error: /, '').split('\n');
+  const meant = rest
+    .join(' ')
+    .replace(/^\(|\)$/g, '')
+    .trim();
+  const words = argv.filter((word) => !word.startsWith('-')).slice(0, 2);
+  const isKnown = COMMANDS.some((spec) => spec.path.join(' ') === words.slice(0, spec.path.length).join(' '));
+  const help = `entrepot ${isKnown ? `${words.join(' ')} ` : ''}--help`;
+  return new AppError('USAGE', what, { hint: meant === '' ? help : `${meant} See ${help}` });
+}
+
+function reportFailure(io: Io, thrown: unknown, argv: readonly string[]): void {
+  const paint = paintFor(io.stderr, io.env, !argv.includes('--no-color'));
+  io.stderr.write(formatError(viewOf(thrown), paint));
+  if (argv.includes('--debug') && thrown instanceof Error) io.stderr.write(`${thrown.stack ?? ''}\n`);
+}

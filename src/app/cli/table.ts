@@ -1,0 +1,39 @@
+import type { Screen } from './io.ts';
+
+/** Columns lined up on a terminal; tab-separated and without a head elsewhere, for `cut` and `awk`. */
+export function formatTable(screen: Screen, head: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (!screen.isTerminal) return rows.map((row) => `${row.join('\t')}\n`).join('');
+  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `${cells.map((cell, at) => (at === cells.length - 1 ? cell : cell.padEnd(widths[at] ?? 0))).join('  ')}\n`;
+  return [line(head.map((title) => title.toUpperCase())), ...rows.map(line)].join('');
+}
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+
+/** Bytes as docker prints them: powers of 1000, three digits. */
+export function formatBytes(sizeBytes: number): string {
+  let value = sizeBytes;
+  let unit = 0;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}
+
+export function formatDuration(durationMs: number): string {
+  if (durationMs < 1000) return `${Math.round(durationMs)} ms`;
+  if (durationMs < 60_000) return `${(durationMs / 1000).toFixed(1)} s`;
+  const minutes = Math.floor(durationMs / 60_000);
+  return `${minutes} min ${Math.round((durationMs % 60_000) / 1000)} s`;
+}
+
+export function plural(count: number, word: string): string {
+  return `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
+}
+
+/** Enough of a digest to tell it from others by eye. */
+export function shortDigest(digest: string): string {
+  return digest.slice(0, 19);
+}
