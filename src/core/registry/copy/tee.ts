@@ -1,0 +1,190 @@
+import { algorithmOf, createHasher, type Descriptor, RegistryError } from '#core/oci';
+import { type ByteStream, type Clock, chunksOf } from '#core/std';
+import { digestMismatch, sizeMismatch } from '../answer.ts';
+
+/** One of several readers of a download, with a bounded queue of its own. */
+export type Branch = {
+  readonly body: ByteStream;
+  /** The reader ended or failed: nothing more is kept for it. */
+  close(): void;
+  /** Why it was cut, if it was. */
+  readonly failure: unknown;
+};
+
+type Lane = Branch & {
+  push(chunk: Uint8Array): void;
+  end(): void;
+  fail(reason: unknown): void;
+  /** Resolves once there is room, or the lane is closed. */
+  room(): Promise<void>;
+  readonly closed: boolean;
+  readonly queuedBytes: number;
+  /** Bytes the reader took so far. */
+  readonly takenBytes: number;
+};
+
+export type TeeOptions = {
+  readonly count: number;
+  readonly bufferBytes: number;
+  readonly stallMs: number;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes that a branch's reader took, by the branch's number. */
+  readonly onTaken?: (branch: number, bytes: number) => void;
+};
+
+export type Tee = {
+  readonly branches: readonly Branch[];
+  /**
+   * Feeds the branches until the source ends. The last bytes are held back until size and digest hold:
+   * what is wrong ends in an error on every branch, never in a clean end. Throws SIZE_INVALID, DIGEST_INVALID,
+   * and what the source throws. The slowest branch sets the pace; one that stands still fails alone.
+   */
+  run(source: ByteStream, expected: Descriptor): Promise<void>;
+};
+
+export function createTee(options: TeeOptions): Tee {
+  const lanes = Array.from({ length: options.count }, (_, index) =>
+    createLane(options.bufferBytes, (bytes) => options.onTaken?.(index, bytes)),
+  );
+  return {
+    branches: lanes,
+    async run(source, expected) {
+      try {
+        await pump(source, expected, (chunk) => offer(lanes, chunk, options));
+        for (const lane of lanes) lane.end();
+      } catch (thrown) {
+        for (const lane of lanes) lane.fail(thrown);
+        throw thrown;
+      }
+    },
+  };
+}
+
+/** Verifies while passing on; `take` answers false when nobody wants more. */
+async function pump(source: ByteStream, expected: Descriptor, take: (chunk: Uint8Array) => Promise<boolean>) {
+  const hasher = createHasher(algorithmOf(expected.digest));
+  let sizeBytes = 0;
+  let held: Uint8Array | undefined;
+  for await (const chunk of chunksOf(source)) {
+    hasher.update(chunk);
+    sizeBytes += chunk.byteLength;
+    if (sizeBytes > expected.size) throw sizeMismatch(expected.size, sizeBytes);
+    if (held && !(await take(held))) return;
+    held = chunk;
+  }
+  if (sizeBytes !== expected.size) throw sizeMismatch(expected.size, sizeBytes);
+  const actual = hasher.digest();
+  if (actual !== expected.digest) throw digestMismatch(expected.digest, actual);
+  if (held) await take(held);
+}
+
+async function offer(lanes: readonly Lane[], chunk: Uint8Array, options: TeeOptions): Promise<boolean> {
+  options.signal?.throwIfAborted();
+  const open = lanes.filter((lane) => !lane.closed);
+  for (const lane of open) lane.push(chunk);
+  await Promise.all(open.map((lane) => (open.length > 1 ? waitWhileMoving(lane, options) : lane.room())));
+  return open.length > 0;
+}
+
+/** Waits as long as the reader makes progress: the others shall not wait for one that stands still. */
+async function waitWhileMoving(lane: Lane, { bufferBytes, stallMs, clock }: TeeOptions): Promise<void> {
+  while (!lane.closed && lane.queuedBytes > bufferBytes) {
+    const before = lane.takenBytes;
+    const timer = new AbortController();
+    const stalled = clock.sleep(stallMs, timer.signal).then(
+      () => true,
+      () => false,
+    );
+    const late = await Promise.race([lane.room().then(() => false), stalled]);
+    timer.abort();
+    if (late && lane.takenBytes === before) lane.fail(new StallError(stallMs));
+  }
+}
+
+/** The reader of a branch took nothing for too long. */
+export class StallError extends RegistryError {
+  constructor(stallMs: number) {
+    super('UPSTREAM_TIMEOUT', `the destination took no bytes for ${Math.round(stallMs / 1000)} s`);
+    this.name = 'StallError';
+  }
+}
+
+function createLane(bufferBytes: number, onTaken: (bytes: number) => void): Lane {
+  const queue: Uint8Array[] = [];
+  let queuedBytes = 0;
+  let takenBytes = 0;
+  let ended = false;
+  let failure: { readonly reason: unknown } | undefined;
+  let closed = false;
+  let wakeReader = () => {};
+  let wakeWriter = () => {};
+  const close = () => {
+    closed = true;
+    queue.length = 0;
+    queuedBytes = 0;
+    wakeReader();
+    wakeWriter();
+  };
+  const take = (controller: ReadableStreamDefaultController<Uint8Array>): boolean => {
+    const chunk = queue.shift();
+    if (failure) controller.error(failure.reason);
+    else if (chunk) {
+      queuedBytes -= chunk.byteLength;
+      takenBytes += chunk.byteLength;
+      onTaken(takenBytes);
+      controller.enqueue(chunk);
+      if (queuedBytes <= bufferBytes) wakeWriter();
+    } else if (ended) controller.close();
+    else if (closed) controller.error(new Error('closed by its reader'));
+    else return false;
+    return true;
+  };
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        while (!take(controller)) {
+          await new Promise<void>((resolve) => {
+            wakeReader = resolve;
+          });
+        }
+      },
+      cancel: close,
+    },
+    { highWaterMark: 0 },
+  );
+  return {
+    body,
+    close,
+    push(chunk) {
+      queue.push(chunk);
+      queuedBytes += chunk.byteLength;
+      wakeReader();
+    },
+    end() {
+      ended = true;
+      wakeReader();
+    },
+    fail(reason) {
+      failure ??= { reason };
+      close();
+    },
+    room: () =>
+      new Promise<void>((resolve) => {
+        wakeWriter = resolve;
+        if (closed || queuedBytes <= bufferBytes) resolve();
+      }),
+    get failure() {
+      return failure?.reason;
+    },
+    get closed() {
+      return closed;
+    },
+    get queuedBytes() {
+      return queuedBytes;
+    },
+    get takenBytes() {
+      return takenBytes;
+    },
+  };
+}
