@@ -17,7 +17,8 @@ export async function makeLayer(folder: string, options: LayerOptions): Promise<
   const path = join(folder, `${options.seed}-${options.contentBytes}.tar.gz`);
   if (existsSync(`${path}.json`)) return { ...JSON.parse(readFileSync(`${path}.json`, 'utf8')), path };
   mkdirSync(folder, { recursive: true });
-  const file = Bun.file(`${path}.part`).writer();
+  const part = `${path}.${process.pid}.part`;
+  const file = Bun.file(part).writer();
   const whole = createHash('sha256');
   const inner = createHash('sha256');
   let sizeBytes = 0;
@@ -29,7 +30,7 @@ export async function makeLayer(folder: string, options: LayerOptions): Promise<
   }
   await file.end();
   const layer = { digest: `sha256:${whole.digest('hex')}`, diffId: `sha256:${inner.digest('hex')}`, sizeBytes };
-  renameSync(`${path}.part`, path);
+  renameSync(part, path);
   writeFileSync(`${path}.json`, JSON.stringify(layer));
   return { ...layer, path };
 }

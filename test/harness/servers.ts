@@ -44,7 +44,7 @@ export async function startEntrepot(options: EntrepotOptions): Promise<Server> {
   const daemon = await startDaemon([entrepotProgram(), 'serve', '--config', config], {
     logFile,
     cwd: options.folder,
-    ready: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+    ready: async () => (await fetch(`http://127.0.0.1:${port}/v2/`)).ok,
   });
   return { ...daemon, host: `127.0.0.1:${port}`, port, folder: options.folder };
 }

@@ -1,0 +1,6 @@
+import type { Suite } from '../suite.ts';
+import { serving } from './serving.ts';
+import { start } from './start.ts';
+
+/** In the order in which they run. */
+export const suites: readonly Suite[] = [start, serving];
