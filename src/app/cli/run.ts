@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 import { AppError } from '#core/std';
 import { COMMANDS } from './commands/all.ts';
 import { createContext } from './context.ts';
-import { formatError, viewOf } from './error.ts';
+import { formatError } from './error.ts';
 import { ExitCode, exitCodeOf } from './exit.ts';
 import type { Io } from './io.ts';
 import { paintFor } from './paint.ts';
@@ -23,7 +23,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   } catch (thrown) {
     if (thrown instanceof CommanderError && isHelp(thrown)) return thrown.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     const failure = thrown instanceof CommanderError ? usageError(thrown, argv) : thrown;
-    reportFailure(io, failure, argv);
+    await reportFailure(io, failure, argv);
     return exitCodeOf(failure);
   }
 }
@@ -45,8 +45,10 @@ function usageError(thrown: CommanderError, argv: readonly string[]): AppError {
   return new AppError('USAGE', what, { hint: meant === '' ? help : `${meant} See ${help}` });
 }
 
-function reportFailure(io: Io, thrown: unknown, argv: readonly string[]): void {
+async function reportFailure(io: Io, thrown: unknown, argv: readonly string[]): Promise<void> {
+  // Loaded late: only a failure needs it.
+  const { viewOfError } = await import('#surface/server/api');
   const paint = paintFor(io.stderr, io.env, !argv.includes('--no-color'));
-  io.stderr.write(formatError(viewOf(thrown), paint));
+  io.stderr.write(formatError(viewOfError(thrown), paint));
   if (argv.includes('--debug') && thrown instanceof Error) io.stderr.write(`${thrown.stack ?? ''}\n`);
 }

@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'bun:test';
+import { RegistryError } from '#core/oci';
+import { AppError, silentLog } from '#core/std';
+import { createApi } from './api.ts';
+import { apiClient } from './client.ts';
+import type { Operations } from './operations.ts';
+import type { ErrorView, ProgressEvent } from './schema.ts';
+
+const status = {
+  version: '1.2.3',
+  serving: true,
+  storage: { path: '/data', repositories: 1, manifests: 2, blobs: 3, blobBytes: 4 },
+  namespaces: ['team'],
+  mirrors: [],
+};
+const mirrorReport = { images: [], copied: 0, unchanged: 0, failed: 0, stopped: 0, bytes: 0, durationMs: 1 };
+
+const operations: Operations = {
+  status: async () => status,
+  repositories: async ({ after, limit }) => ({ items: [{ name: `${after ?? 'first'}/${limit}` }], next: 'more' }),
+  tags: async (repository) => ({ items: [{ repository, name: 'a', digest: 'sha256:0' }] }),
+  images: async () => ({ items: [] }),
+  image: async (repository, reference) => {
+    throw new RegistryError('MANIFEST_UNKNOWN', `${repository} has no ${reference}`, { hint: 'look again' });
+  },
+  deleteImage: async (repository, reference) => ({ repository, reference, what: 'tag' }),
+  gc: async ({ apply }) => ({ applied: apply, manifests: 0, blobs: 0, uploads: 0, freedBytes: 0 }),
+  scrub: async () => {
+    throw new Error('a bug');
+  },
+  mirrorApply: async (names, { onProgress, signal }) => {
+    onProgress({ kind: 'run-started', title: names.join('+') });
+    if (names.includes('endless')) {
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    }
+    if (names.includes('unknown')) throw new AppError('MIRROR_UNKNOWN', 'no such mirror');
+    return mirrorReport;
+  },
+};
+const api = createApi({ operations, log: silentLog(), version: '1.2.3' });
+const client = apiClient((path, init) => api.fetch(new Request(`http://localhost${path}`, init)));
+const quiet = { onProgress: () => {}, signal: new AbortController().signal };
+
+function errorIn(response: Response): Promise<ErrorView> {
+  return response.json() as Promise<ErrorView>;
+}
+
+describe('the client gets what the operation answers', () => {
+  test('status', async () => expect(await client.status()).toEqual(status));
+  test('a page', async () => {
+    const list = await client.repositories({ after: 'x y', limit: 7 });
+    expect(list).toEqual({ items: [{ name: 'x y/7' }], next: 'more' });
+  });
+  test('tags of a repository with slashes', async () => {
+    expect((await client.tags('a/b', { limit: 1 })).items).toEqual([
+      { repository: 'a/b', name: 'a', digest: 'sha256:0' },
+    ]);
+  });
+  test('delete', async () => expect(await client.deleteImage('a', 'b')).toMatchObject({ reference: 'b' }));
+  test('gc, planned and run', async () => {
+    expect(
+      [await client.gc({ apply: false }), await client.gc({ apply: true })].map((report) => report.applied),
+    ).toEqual([false, true]);
+  });
+});
+
+describe('errors', () => {
+  test('keep their code, words and remedy', async () => {
+    await expect(client.image('a', 'b')).rejects.toMatchObject({
+      code: 'MANIFEST_UNKNOWN',
+      message: 'a has no b',
+      hint: 'look again',
+    });
+  });
+  test('have the status of their code', async () => {
+    const response = await api.fetch(new Request('http://localhost/api/v1/image?repository=a&reference=b'));
+    expect(response.status).toBe(404);
+  });
+  test('a wrong query is a usage error', async () => {
+    const response = await api.fetch(new Request('http://localhost/api/v1/tags?limit=0'));
+    expect([response.status, (await errorIn(response)).code]).toEqual([400, 'USAGE']);
+  });
+  test('an unknown page says where the known ones are', async () => {
+    const response = await api.fetch(new Request('http://localhost/api/v1/nothing'));
+    expect([response.status, (await errorIn(response)).do]).toEqual([404, '/api/v1/openapi.json lists them']);
+  });
+  test('a bug in a job arrives as its end', async () => {
+    await expect(client.scrub(quiet)).rejects.toMatchObject({ code: 'INTERNAL' });
+  });
+});
+
+describe('jobs', () => {
+  test('progress comes first, then the result', async () => {
+    const events: ProgressEvent[] = [];
+    const report = await client.mirrorApply(['a', 'b'], { ...quiet, onProgress: (event) => events.push(event) });
+    expect(events).toEqual([{ kind: 'run-started', title: 'a+b' }]);
+    expect(report).toEqual(mirrorReport);
+  });
+  test('an error of the job is thrown', async () => {
+    await expect(client.mirrorApply(['unknown'], quiet)).rejects.toMatchObject({ code: 'MIRROR_UNKNOWN' });
+  });
+  test('a caller that goes away ends the job', async () => {
+    const abort = new AbortController();
+    const running = client.mirrorApply(['endless'], { onProgress: () => abort.abort(), signal: abort.signal });
+    await expect(running).rejects.toThrow();
+  });
+});
+
+test('the OpenAPI document lists every path', async () => {
+  const response = await api.fetch(new Request('http://localhost/api/v1/openapi.json'));
+  const document = (await response.json()) as { paths: object };
+  expect(Object.keys(document.paths).toSorted()).toEqual([
+    '/api/v1/gc',
+    '/api/v1/image',
+    '/api/v1/images',
+    '/api/v1/mirrors/apply',
+    '/api/v1/repositories',
+    '/api/v1/scrub',
+    '/api/v1/status',
+    '/api/v1/tags',
+  ]);
+});

@@ -1,0 +1,42 @@
+import { isRegistryError } from '#core/oci';
+import { AppError, messageOf } from '#core/std';
+import type { ErrorView } from './schema.ts';
+
+/** An error as people and programs read it: what, why, do. Never more than its author meant to say. */
+export function viewOfError(thrown: unknown): ErrorView {
+  if (thrown instanceof AppError) {
+    const why = whyOf(thrown);
+    return {
+      code: thrown.code,
+      what: thrown.message,
+      ...(why === '' ? {} : { why }),
+      ...(thrown.hint === undefined ? {} : { do: thrown.hint }),
+    };
+  }
+  if (thrown instanceof Error && thrown.name === 'AbortError') return { code: 'INTERRUPTED', what: 'interrupted' };
+  return {
+    code: 'INTERNAL',
+    what: `something went wrong inside entrepot: ${messageOf(thrown)}`,
+    do: 'run it again with --debug and report what it prints',
+  };
+}
+
+function whyOf(error: AppError): string {
+  const parts = [error.why];
+  if (isRegistryError(error) && error.upstream) {
+    const { registry, status, attempts, requestId } = error.upstream;
+    const facts = [
+      status === undefined ? undefined : `status ${status}`,
+      attempts === undefined || attempts < 2 ? undefined : `${attempts} attempts`,
+      requestId === undefined ? undefined : `request ${requestId}`,
+    ].filter((fact) => fact !== undefined);
+    parts.push(facts.length === 0 ? undefined : `${registry}: ${facts.join(', ')}`);
+  }
+  return parts.filter((part) => part !== undefined && part !== '').join('; ');
+}
+
+/** The error that a view was made of, on the other side. */
+export function errorOfView(view: ErrorView): Error {
+  if (view.code === 'INTERRUPTED') return new DOMException(view.what, 'AbortError');
+  return new AppError(view.code, view.what, { why: view.why, hint: view.do });
+}

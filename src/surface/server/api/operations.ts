@@ -1,0 +1,34 @@
+import type {
+  Deleted,
+  GcReport,
+  ImageDetail,
+  ImageItem,
+  MirrorReport,
+  ProgressEvent,
+  RepositoryItem,
+  ScrubReport,
+  Status,
+  TagItem,
+} from './schema.ts';
+
+export type ListOptions = { readonly after?: string; readonly limit: number };
+export type Listed<T> = { readonly items: readonly T[]; readonly next?: string };
+/** Where a long job tells how it goes, and how it is stopped. */
+export type Running = { readonly onProgress: (event: ProgressEvent) => void; readonly signal: AbortSignal };
+
+/**
+ * What can be done to this registry's own state. The application does it where it holds the folder;
+ * `apiClient` asks a server over its socket. Whoever calls cannot tell. Throws AppError.
+ */
+export type Operations = {
+  status(): Promise<Status>;
+  repositories(options: ListOptions): Promise<Listed<RepositoryItem>>;
+  tags(repository: string, options: ListOptions): Promise<Listed<TagItem>>;
+  images(repository: string, options: ListOptions): Promise<Listed<ImageItem>>;
+  image(repository: string, reference: string): Promise<ImageDetail>;
+  deleteImage(repository: string, reference: string): Promise<Deleted>;
+  gc(options: { readonly apply: boolean }): Promise<GcReport>;
+  scrub(running: Running): Promise<ScrubReport>;
+  /** Names of mirrors; none means all. Throws MIRROR_UNKNOWN. */
+  mirrorApply(names: readonly string[], running: Running): Promise<MirrorReport>;
+};

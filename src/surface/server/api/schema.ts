@@ -1,0 +1,135 @@
+import { z } from '@hono/zod-openapi';
+
+/** What the API answers. Fields are only ever added. Sizes in bytes, times in ISO 8601. */
+const digest = z.string().openapi({ example: 'sha256:…' });
+
+export const errorSchema = z
+  .object({ code: z.string(), what: z.string(), why: z.string().optional(), do: z.string().optional() })
+  .openapi('Error');
+
+export const statusSchema = z
+  .object({
+    version: z.string(),
+    /** Whether a server answered; false when a command looked into the folder by itself. */
+    serving: z.boolean(),
+    url: z.string().optional(),
+    startedAt: z.string().optional(),
+    storage: z.object({
+      path: z.string(),
+      repositories: z.number(),
+      manifests: z.number(),
+      blobs: z.number(),
+      blobBytes: z.number(),
+    }),
+    namespaces: z.array(z.string()),
+    mirrors: z.array(z.string()),
+  })
+  .openapi('Status');
+
+export const repositorySchema = z.object({ name: z.string() }).openapi('Repository');
+
+export const tagSchema = z.object({ repository: z.string(), name: z.string(), digest }).openapi('Tag');
+
+export const imageSchema = z
+  .object({
+    repository: z.string(),
+    tag: z.string().optional(),
+    digest,
+    mediaType: z.string(),
+    artifactType: z.string().optional(),
+    platforms: z.array(z.string()),
+    /** Compressed, of every platform, each blob counted once. */
+    sizeBytes: z.number(),
+  })
+  .openapi('Image');
+
+export const imageDetailSchema = imageSchema
+  .extend({
+    manifests: z.array(
+      z.object({ digest, platform: z.string().optional(), sizeBytes: z.number(), missing: z.boolean() }),
+    ),
+    layers: z.array(z.object({ digest, mediaType: z.string(), sizeBytes: z.number() })),
+    annotations: z.record(z.string(), z.string()),
+    attached: z.array(z.object({ digest, artifactType: z.string(), via: z.string() })),
+  })
+  .openapi('ImageDetail');
+
+export const deletedSchema = z
+  .object({ repository: z.string(), reference: z.string(), what: z.enum(['tag', 'manifest']) })
+  .openapi('Deleted');
+
+export const gcReportSchema = z
+  .object({
+    applied: z.boolean(),
+    manifests: z.number(),
+    blobs: z.number(),
+    uploads: z.number(),
+    freedBytes: z.number(),
+  })
+  .openapi('GcReport');
+
+export const scrubReportSchema = z
+  .object({
+    blobs: z.number(),
+    readBytes: z.number(),
+    damaged: z.array(z.object({ digest: z.string(), problem: z.string() })),
+  })
+  .openapi('ScrubReport');
+
+export const mirroredImageSchema = z
+  .object({
+    mirror: z.string(),
+    source: z.string(),
+    destination: z.string(),
+    outcome: z.enum(['copied', 'unchanged', 'failed', 'stopped']),
+    digest: z.string().optional(),
+    bytes: z.number(),
+    error: errorSchema.optional(),
+  })
+  .openapi('MirroredImage');
+
+export const mirrorReportSchema = z
+  .object({
+    images: z.array(mirroredImageSchema),
+    copied: z.number(),
+    unchanged: z.number(),
+    failed: z.number(),
+    stopped: z.number(),
+    bytes: z.number(),
+    durationMs: z.number(),
+  })
+  .openapi('MirrorReport');
+
+/** Progress of a long job. Bytes are sums so far, so that a lost event harms nothing. */
+export const progressSchema = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('run-started'), title: z.string() }),
+    z.object({ kind: z.literal('run-planned'), images: z.number() }),
+    z.object({ kind: z.literal('image-started'), image: z.string() }),
+    z.object({ kind: z.literal('image-planned'), image: z.string(), totalBytes: z.number() }),
+    z.object({ kind: z.literal('image-progress'), image: z.string(), doneBytes: z.number() }),
+    z.object({
+      kind: z.literal('image-done'),
+      image: z.string(),
+      outcome: z.enum(['copied', 'unchanged', 'failed', 'stopped']),
+      bytes: z.number(),
+      durationMs: z.number(),
+      error: errorSchema.optional(),
+    }),
+    z.object({ kind: z.literal('item-done'), title: z.string(), done: z.number(), total: z.number().optional() }),
+    z.object({ kind: z.literal('warning'), message: z.string() }),
+  ])
+  .openapi('Progress');
+
+export type ErrorView = z.infer<typeof errorSchema>;
+export type Status = z.infer<typeof statusSchema>;
+export type RepositoryItem = z.infer<typeof repositorySchema>;
+export type TagItem = z.infer<typeof tagSchema>;
+export type ImageItem = z.infer<typeof imageSchema>;
+export type ImageDetail = z.infer<typeof imageDetailSchema>;
+export type Deleted = z.infer<typeof deletedSchema>;
+export type GcReport = z.infer<typeof gcReportSchema>;
+export type ScrubReport = z.infer<typeof scrubReportSchema>;
+export type MirroredImage = z.infer<typeof mirroredImageSchema>;
+export type MirrorReport = z.infer<typeof mirrorReportSchema>;
+export type ProgressEvent = z.infer<typeof progressSchema>;
