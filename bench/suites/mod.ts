@@ -1,6 +1,7 @@
 import type { Suite } from '../suite.ts';
+import { mirroring } from './mirroring.ts';
 import { serving } from './serving.ts';
 import { start } from './start.ts';
 
 /** In the order in which they run. */
-export const suites: readonly Suite[] = [start, serving];
+export const suites: readonly Suite[] = [start, serving, mirroring];
