@@ -1,0 +1,211 @@
+import {
+  Bounds,
+  type OciCode,
+  parseWireErrors,
+  RegistryError,
+  type RegistryErrorOptions,
+  STATUS_OF_CODE,
+  type UpstreamFact,
+} from '#core/oci';
+import { messageOf, parseRetryAfter, systemCodeOf } from '#core/std';
+import { DeadlinePassed } from './deadline.ts';
+import { proxyName } from './proxy-setting.ts';
+
+/** One exchange, as its errors tell of it. */
+export type Attempt = {
+  readonly registry: string;
+  readonly method: string;
+  readonly url: URL;
+  readonly attempt: number;
+  readonly proxy?: string | undefined;
+};
+
+/** What a registry answered that we did not ask for. */
+export type Refusal = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** What 404 means here. */
+  readonly unknown: OciCode;
+  readonly nowMs: number;
+  /** Who we were and what we asked to be allowed. */
+  readonly identity: string;
+  readonly scopes: readonly string[];
+  readonly deniedMeansUnknown?: boolean | undefined;
+};
+
+/** Header under which products name a request in their own logs. */
+const REQUEST_ID_HEADERS = [
+  'x-request-id',
+  'docker-request-id',
+  'x-amzn-requestid',
+  'x-amz-request-id',
+  'x-github-request-id',
+  'x-ms-correlation-request-id',
+];
+
+/** `METHOD url` without its query: signed URLs and upload states are secrets. */
+export function requestName({ method, url }: Attempt): string {
+  return `${method} ${url.origin}${url.pathname}`;
+}
+
+export function factOf(attempt: Attempt, status?: number, headers?: Headers): UpstreamFact {
+  const requestId = headers && REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((value) => value !== null);
+  return {
+    registry: attempt.registry,
+    request: requestName(attempt),
+    ...(status === undefined ? {} : { status }),
+    ...(requestId ? { requestId: requestId.slice(0, 128) } : {}),
+    attempts: attempt.attempt,
+  };
+}
+
+/** A registry's refusal as our error: its own words stay in `why`. */
+export function refusalError(attempt: Attempt, refusal: Refusal): RegistryError {
+  const errors = parseWireErrors(refusal.text);
+  const code = codeOf(refusal, errors[0]?.code, refusal.text);
+  const words = errors.map((error) => [error.code, error.message].filter(Boolean).join(': ')).join('; ');
+  const said = words || plainWords(refusal.text);
+  const retryAfterMs = parseRetryAfter(refusal.headers.get('retry-after'), refusal.nowMs);
+  return new RegistryError(code, `${attempt.registry} answered ${refusal.status} to ${requestName(attempt)}`, {
+    origin: 'upstream',
+    upstream: factOf(attempt, refusal.status, refusal.headers),
+    ...(said === '' ? {} : { why: `${attempt.registry} said "${said}"` }),
+    ...hintOf(code, attempt.registry, refusal),
+    ...(errors[0]?.detail === undefined ? {} : { detail: errors[0].detail }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+/** 404 with one of these words says more than the place does. */
+const UNKNOWN_CODES: readonly string[] = [
+  'NAME_UNKNOWN',
+  'MANIFEST_UNKNOWN',
+  'BLOB_UNKNOWN',
+  'BLOB_UPLOAD_UNKNOWN',
+  'MANIFEST_BLOB_UNKNOWN',
+];
+
+const CODE_OF_STATUS: Readonly<Record<number, OciCode>> = {
+  401: 'UNAUTHORIZED',
+  405: 'UNSUPPORTED',
+  408: 'UPSTREAM_TIMEOUT',
+  413: 'BLOB_TOO_LARGE',
+  416: 'RANGE_INVALID',
+  425: 'UPSTREAM_UNAVAILABLE',
+  429: 'TOOMANYREQUESTS',
+  501: 'UNSUPPORTED',
+  504: 'UPSTREAM_TIMEOUT',
+  507: 'INSUFFICIENT_STORAGE',
+};
+
+function codeOf(refusal: Refusal, word: string | undefined, text: string): OciCode {
+  const { status } = refusal;
+  // ECR answers 400, Harbor 412, others 409; the sentence is what they have in common.
+  if (status >= 400 && status < 500 && /immutable/i.test(text)) return 'TAG_IMMUTABLE';
+  if (status === 404) return word !== undefined && UNKNOWN_CODES.includes(word) ? (word as OciCode) : refusal.unknown;
+  if (status === 403) return refusal.deniedMeansUnknown ? refusal.unknown : 'DENIED';
+  const byStatus = CODE_OF_STATUS[status];
+  if (byStatus) return byStatus;
+  if (status < 400 || status >= 600) return 'UPSTREAM_INVALID';
+  if (status >= 500) return 'UPSTREAM_UNAVAILABLE';
+  return isClientCode(word) ? word : 'REQUEST_INVALID';
+}
+
+function isClientCode(word: string | undefined): word is OciCode {
+  return word !== undefined && Object.hasOwn(STATUS_OF_CODE, word) && STATUS_OF_CODE[word as OciCode] < 500;
+}
+
+/** The beginning of a body that is not JSON, unless it is a page for browsers. */
+function plainWords(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.startsWith('<') ? '' : line.slice(0, 200);
+}
+
+function hintOf(code: OciCode, registry: string, refusal: Refusal): { hint?: string } {
+  const asked = refusal.scopes.length === 0 ? '' : ` asked for ${refusal.scopes.join(' ')}`;
+  if (code === 'UNAUTHORIZED') {
+    return {
+      hint: `we are ${refusal.identity}${asked}: set registries."${registry}".credentials, or log in with docker or podman`,
+    };
+  }
+  if (code === 'DENIED') return { hint: `we are ${refusal.identity}${asked}: give that account the access it lacks` };
+  if (code === 'TOOMANYREQUESTS') return { hint: 'wait, or use credentials with a higher limit' };
+  return {};
+}
+
+/** Failures of the system that trying again does not mend. */
+const LASTING =
+  /^(ENOTFOUND|ERR_INVALID|ERR_PROXY_TUNNEL|InvalidHTTPResponse|ERR_TLS|.*CERT|.*SIGNED|UNABLE_TO_|ERR_SSL)/;
+
+/** An exchange that ended without an answer, or in the middle of one. */
+export function brokenError(attempt: Attempt, thrown: unknown): RegistryError {
+  const code = systemCodeOf(thrown) ?? '';
+  const name = requestName(attempt);
+  const common = { origin: 'upstream', upstream: factOf(attempt), cause: thrown } as const;
+  if (thrown instanceof DeadlinePassed) {
+    return new RegistryError('UPSTREAM_TIMEOUT', `${attempt.registry} did not answer ${name}`, {
+      ...common,
+      why: thrown.message,
+    });
+  }
+  if (isProxyFailure(attempt, code)) {
+    return proxyError(attempt, code === '' ? messageOf(thrown) : `${code}: ${firstSentence(thrown)}`, common);
+  }
+  const isCertificate = /CERT|SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/.test(code);
+  return new RegistryError('UPSTREAM_UNAVAILABLE', `${attempt.registry} could not be reached for ${name}`, {
+    ...common,
+    why: firstSentence(thrown) || code,
+    ...(isCertificate ? { hint: `set registries."${attempt.registry}".ca to the authority that signed it` } : {}),
+  });
+}
+
+/** A connection that fails through a proxy fails at the proxy: nobody else is connected to. */
+function isProxyFailure(attempt: Attempt, code: string): boolean {
+  if (code === 'ERR_PROXY_TUNNEL') return true;
+  return attempt.proxy !== undefined && /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/.test(code);
+}
+
+export function proxyError(attempt: Attempt, why: string, options: RegistryErrorOptions = {}): RegistryError {
+  const proxy = attempt.proxy === undefined ? 'the proxy' : `the proxy ${proxyName(attempt.proxy)}`;
+  return new RegistryError('PROXY_FAILED', `${proxy} did not reach ${attempt.registry}`, {
+    origin: 'upstream',
+    upstream: factOf(attempt),
+    ...options,
+    why,
+    hint: 'check proxyUrl, HTTPS_PROXY and NO_PROXY, and that the proxy lets us through',
+  });
+}
+
+/** Bun adds advice for its own users. */
+function firstSentence(thrown: unknown): string {
+  return messageOf(thrown).replace(/\. (?:Is the computer|For more information).*$/s, '');
+}
+
+/** A registry whose answer cannot be true. */
+export function invalidError(attempt: Attempt, why: string, hint?: string): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', `${attempt.registry} gave a wrong answer to ${requestName(attempt)}`, {
+    origin: 'upstream',
+    upstream: factOf(attempt),
+    why,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** Statuses that pass by themselves. RFC 9110; 5xx but those that say "never". */
+function isPassing(status: number): boolean {
+  if (status === 408 || status === 425 || status === 429) return true;
+  return status >= 500 && status !== 501 && status !== 505 && status !== 507 && status !== 511;
+}
+
+/** Whether asking again may help. */
+export function isTransient(error: RegistryError): boolean {
+  if (error.origin !== 'upstream') return false;
+  if (error.upstream?.status !== undefined) return isPassing(error.upstream.status);
+  if (error.code === 'UPSTREAM_TIMEOUT') return true;
+  if (error.code !== 'UPSTREAM_UNAVAILABLE' && error.code !== 'PROXY_FAILED') return false;
+  return !LASTING.test(systemCodeOf(error.cause) ?? '');
+}
+
+/** Bytes of an error's body that are read. */
+export const ERROR_BODY_BYTES = Bounds.errorBodyBytes;
