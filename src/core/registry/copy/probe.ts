@@ -38,8 +38,10 @@ export function createReferrersProbe(source: CopyEndpoint, known: CopyKnowledge)
 
   return {
     async run(repository: RepositoryName, question: () => Promise<List>): Promise<List | undefined> {
-      // The outcome of somebody else's probe is what is waited for; its failure is theirs.
-      await probing.get(repository)?.catch(() => {});
+      // The outcome of somebody else's probe is what is waited for; its failure is theirs. Nothing is awaited
+      // between finding none and beginning one: two at once would both find none.
+      const others = probing.get(repository);
+      if (others) await others.catch(() => {});
       const state = present.get(repository);
       if (state !== undefined) return state ? await ask(repository, question) : undefined;
       const asked = probe(repository, question);

@@ -35,6 +35,8 @@ export type TagListing = {
   readonly names: readonly TagName[];
   /** False when there are more tags than the pages that were read. */
   readonly complete: boolean;
+  /** Whether the source knows the repository (by a tag). */
+  readonly known: boolean;
 };
 
 /** The source as a run sees it: each question is asked once. Everything thrown is a CopyError of origin `source`. */
@@ -56,6 +58,9 @@ export type SourceView = {
 
 /** Manifests held for a second use (pushing, other tags): read again when they do not fit. */
 const MANIFEST_CACHE_BYTES = 32 * 1024 * 1024;
+/** Lists of referrers held because several tags stand for one digest; sized by a guess of what an entry takes. */
+const LISTS_CACHE_BYTES = 8 * 1024 * 1024;
+const LIST_ENTRY_BYTES = 512;
 /** Pages of one referrers list: 1,000 descriptors a page are 100,000 signatures of one image. */
 const REFERRERS_PAGES = 100;
 
@@ -70,6 +75,8 @@ export function createSourceView({ source, call, known, limits }: SourceViewOpti
   const { registry } = source;
   const manifests = createSizedCache<SourceManifest>(MANIFEST_CACHE_BYTES);
   const reads = createSingleFlight<SourceManifest>();
+  const lists = createSizedCache<{ readonly listed: readonly Descriptor[] | undefined }>(LISTS_CACHE_BYTES);
+  const asking = createSingleFlight<readonly Descriptor[] | undefined>();
   const listings = new Map<RepositoryName, Promise<ListedTags>>();
   const limiter = createLimiter(limits.lookups);
   const probe = createReferrersProbe(source, known);
@@ -117,12 +124,20 @@ export function createSourceView({ source, call, known, limits }: SourceViewOpti
         return (await registry.resolveManifest(repository, tag, call)).value;
       }),
     tags: listing,
-    referrers: (repository, digest) =>
-      probe.run(repository, () =>
-        ask({ repository, reference: digest }, 'listing referrers', () =>
-          listReferrers(source, repository, digest, call),
+    async referrers(repository, digest) {
+      const key = `${repository}@${digest}`;
+      const held = lists.get(key);
+      if (held) return held.listed;
+      const listed = await asking.run(key, () =>
+        probe.run(repository, () =>
+          ask({ repository, reference: digest }, 'listing referrers', () =>
+            listReferrers(source, repository, digest, call),
+          ),
         ),
-      ),
+      );
+      lists.set(key, { listed }, LIST_ENTRY_BYTES * (1 + (listed?.length ?? 0)));
+      return listed;
+    },
     async digestTags(repository, digest) {
       const { digestTags, complete } = await listing(repository).catch(notListed);
       const candidates = [...cosignTags(digest), referrersTag(digest)];
@@ -158,12 +173,13 @@ async function listTags(
   const names: TagName[] = [];
   let after: string | undefined;
   for (let page = 0; page < pages; page++) {
-    const items = await tagPage(source, repository, { call, after });
-    names.push(...items.items);
-    if (items.next === undefined) return listed(names, true);
-    after = items.next;
+    const found = await tagPage(source, repository, { call, after });
+    if (!found) return listed([], { complete: true, known: false });
+    names.push(...found.items);
+    if (found.next === undefined) return listed(names, { complete: true, known: true });
+    after = found.next;
   }
-  return listed(names, false);
+  return listed(names, { complete: false, known: true });
 }
 
 async function tagPage(
@@ -176,7 +192,7 @@ async function tagPage(
     return (await source.registry.tags(repository, options, call)).value;
   } catch (thrown) {
     // Some registries answer so for a repository that holds digests alone.
-    if (isRegistryError(thrown, 'NAME_UNKNOWN') && after === undefined) return { items: [] };
+    if (isRegistryError(thrown, 'NAME_UNKNOWN') && after === undefined) return undefined;
     throw thrown;
   }
 }
@@ -184,12 +200,13 @@ async function tagPage(
 /** Whoever may not list may still ask for each tag by its name. */
 function notListed(thrown: unknown): ListedTags {
   const cause = thrown instanceof CopyError ? thrown.cause : thrown;
-  if (isRegistryError(cause, 'UNSUPPORTED', 'DENIED', 'UNAUTHORIZED', 'NOT_FOUND')) return listed([], false);
+  if (isRegistryError(cause, 'UNSUPPORTED', 'DENIED', 'UNAUTHORIZED', 'NOT_FOUND'))
+    return listed([], { complete: false, known: true });
   throw thrown;
 }
 
-function listed(names: readonly TagName[], complete: boolean): ListedTags {
-  return { names, complete, digestTags: new Set(names.filter((tag) => parseDigestTag(tag) !== undefined)) };
+function listed(names: readonly TagName[], listing: Omit<TagListing, 'names'>): ListedTags {
+  return { names, ...listing, digestTags: new Set(names.filter((tag) => parseDigestTag(tag) !== undefined)) };
 }
 
 async function listReferrers(
