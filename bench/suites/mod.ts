@@ -1,7 +1,9 @@
 import type { Suite } from '../suite.ts';
+import { memory } from './memory.ts';
 import { mirroring } from './mirroring.ts';
+import { scale } from './scale.ts';
 import { serving } from './serving.ts';
 import { start } from './start.ts';
 
 /** In the order in which they run. */
-export const suites: readonly Suite[] = [start, serving, mirroring];
+export const suites: readonly Suite[] = [start, serving, mirroring, memory, scale];

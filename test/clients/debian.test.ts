@@ -88,7 +88,7 @@ type Journey = {
 };
 
 async function mirrorAndCheck({ folder, upstream, ours, cosign, digests }: Journey): Promise<void> {
-  await run([entrepotProgram(), 'mirror', 'apply', '--yes', '--config', join(ours.folder, 'entrepot.yaml')]);
+  await run([entrepotProgram(), 'mirror', 'apply', '--yes', '--config', ours.config]);
   expect(await verifyClosure(upstream.host, 'vendor/debian', '12')).toBe(digests.index);
   expect(await verifyClosure(ours.host, 'mirror/debian', '12')).toBe(digests.index);
 

@@ -9,6 +9,8 @@ export type Server = Daemon & {
   readonly host: string;
   readonly port: number;
   readonly folder: string;
+  /** Its configuration file. */
+  readonly config: string;
 };
 
 export type EntrepotOptions = {
@@ -18,7 +20,9 @@ export type EntrepotOptions = {
   /** More of the configuration, as YAML with top-level keys. */
   readonly config?: string;
   /** Where the content goes; default `data` in the folder. */
-  readonly storage?: string;
+  readonly storagePath?: string;
+  /** How long content that nothing refers to is kept; default the program's own. */
+  readonly gcGrace?: string;
 };
 
 /** The program as a user starts it; `ENTREPOT_BIN` names another build of it. */
@@ -27,26 +31,30 @@ export function entrepotProgram(): string {
 }
 
 export async function startEntrepot(options: EntrepotOptions): Promise<Server> {
-  const port = options.port ?? freePort();
-  const config = join(options.folder, 'entrepot.yaml');
-  mkdirSync(options.folder, { recursive: true });
-  writeFileSync(
-    config,
-    [
-      'version: 1',
-      `server: { listen: "127.0.0.1:${port}" }`,
-      `storage: { path: ${JSON.stringify(options.storage ?? join(options.folder, 'data'))} }`,
-      options.config ?? '',
-      '',
-    ].join('\n'),
-  );
-  const logFile = join(options.folder, 'entrepot.log');
-  const daemon = await startDaemon([entrepotProgram(), 'serve', '--config', config], {
-    logFile,
+  const { port, config, command } = prepareEntrepot(options);
+  const daemon = await startDaemon(command, {
+    logFile: join(options.folder, 'entrepot.log'),
     cwd: options.folder,
     ready: async () => (await fetch(`http://127.0.0.1:${port}/v2/`)).ok,
   });
-  return { ...daemon, host: `127.0.0.1:${port}`, port, folder: options.folder };
+  return { ...daemon, host: `127.0.0.1:${port}`, port, folder: options.folder, config };
+}
+
+/** Writes the configuration; `command` then serves it. */
+export function prepareEntrepot(options: EntrepotOptions): { port: number; config: string; command: string[] } {
+  const port = options.port ?? freePort();
+  const config = join(options.folder, 'entrepot.yaml');
+  mkdirSync(options.folder, { recursive: true });
+  const path = JSON.stringify(options.storagePath ?? join(options.folder, 'data'));
+  const grace = options.gcGrace === undefined ? '' : `, gcGrace: ${options.gcGrace}`;
+  const lines = [
+    'version: 1',
+    `server: { listen: "127.0.0.1:${port}" }`,
+    `storage: { path: ${path}${grace} }`,
+    options.config ?? '',
+  ];
+  writeFileSync(config, `${lines.join('\n')}\n`);
+  return { port, config, command: [entrepotProgram(), 'serve', '--config', config] };
 }
 
 export type PeerOptions = { readonly folder: string; readonly program?: 'registry' | 'docker-registry' };
@@ -70,7 +78,7 @@ http: { addr: "127.0.0.1:${port}" }
     env: { OTEL_TRACES_EXPORTER: 'none' },
     ready: async () => (await fetch(`http://127.0.0.1:${port}/v2/`)).ok,
   });
-  return { ...daemon, host: `127.0.0.1:${port}`, port, folder: options.folder };
+  return { ...daemon, host: `127.0.0.1:${port}`, port, folder: options.folder, config };
 }
 
 /** A port that was free a moment ago. */
