@@ -8,6 +8,9 @@ import { type Case, exitCodeOf, lastLine, tally } from './runner/report.ts';
 /** Far above what the slowest file takes: only a test that spins without yielding meets it. */
 const RUN_LIMIT_MS = 30 * 60_000;
 
+/** A test that needs longer says so itself. */
+const TEST_LIMIT_MS = 30_000;
+
 const root = path.dirname(import.meta.dir);
 
 const filesToRun = async (words: readonly string[]): Promise<string[]> => {
@@ -21,7 +24,13 @@ const runFiles = async (files: readonly string[], flags: readonly string[]) => {
   const scratch = await mkdtemp(path.join(tmpdir(), 'entrepot-test-'));
   const report = path.join(scratch, 'report.xml');
   // Workers: a file that crashes or leaks takes no other with it. `--parallel` takes as many as there are processors.
-  const reporter = ['--parallel', '--only-failures', '--reporter=junit', `--reporter-outfile=${report}`];
+  const reporter = [
+    '--parallel',
+    `--timeout=${TEST_LIMIT_MS}`,
+    '--only-failures',
+    '--reporter=junit',
+    `--reporter-outfile=${report}`,
+  ];
   try {
     const child = Bun.spawn([process.execPath, 'test', ...reporter, ...flags, ...files.map((file) => `./${file}`)], {
       cwd: root,
@@ -50,7 +59,7 @@ const flags = args.filter((arg) => arg.startsWith('-'));
 const files = await filesToRun(args.filter((arg) => !arg.startsWith('-')));
 if (files.length === 0) console.log(`No test file matches: ${args.join(' ')}`);
 const total = files.length === 0 ? tally({ files: [], xml: '', exitCode: 0 }) : tally(await runFiles(files, flags));
-const requireAll = process.env['ENTREPOT_REQUIRE_ALL'] === '1';
+const requireAll = process.env.ENTREPOT_REQUIRE_ALL === '1';
 list('skipped', total.skipped);
 list('failed', total.failed);
 console.log(`\n${lastLine(total)}`);
