@@ -24,7 +24,10 @@ export async function putBlob(
   if (target.size !== undefined && size !== target.size) {
     throw new RegistryError('SIZE_INVALID', `the content has ${size} bytes, not ${target.size}`);
   }
-  if (!(body instanceof Uint8Array)) return streamed(context, repository, { target, body, size }, call);
+  if (!(body instanceof Uint8Array)) {
+    const begin = () => startUpload(context, repository, algorithmOf(target.digest), call);
+    return streamed(context, begin, { target, body, size }, call);
+  }
   const actual = digestOf(body, algorithmOf(target.digest));
   if (actual !== target.digest) {
     throw new RegistryError('DIGEST_INVALID', `the content has digest ${actual}, not ${target.digest}`);
@@ -59,10 +62,10 @@ async function inAnyMode(context: Context, repository: RepositoryName, sized: Si
   throw new RegistryError('UNSUPPORTED', `${context.host} takes no uploads`);
 }
 
-async function streamed(context: Context, repository: RepositoryName, sized: Sized, call: Call): Promise<Descriptor> {
+async function streamed(context: Context, begin: () => Promise<Upload>, sized: Sized, call: Call): Promise<Descriptor> {
   const [mode = 'monolithic', ...others] = openModes(context);
   try {
-    const upload = await startUpload(context, repository, algorithmOf(sized.target.digest), call);
+    const upload = await begin();
     return await sendIn(mode, context, { upload, sized }, call);
   } catch (thrown) {
     await release(sized.body, thrown);
@@ -127,7 +130,7 @@ export async function mountBlob(
 ): Promise<MountAnswer> {
   const begin = async (): Promise<MountAnswer> => ({
     kind: 'upload',
-    upload: await startUpload(context, repository, algorithmOf(digest), call),
+    upload: inItsMode(context, await startUpload(context, repository, algorithmOf(digest), call)),
   });
   const { mount } = context.quirks;
   const { from } = options;
@@ -135,7 +138,32 @@ export async function mountBlob(
   if (from !== undefined && !(await options.mayRead(from))) return begin();
   const request = { kind: 'blobMount', repository, digest, ...(from === undefined ? {} : { from }) } as const;
   const answer = await send(context, request, { accept: [201, 202, ...MOUNT_REFUSED], unknown: 'NAME_UNKNOWN' }, call);
-  if (answer.status === 202) return { kind: 'upload', upload: await uploadFrom(context, repository, answer) };
+  if (answer.status === 202) {
+    return { kind: 'upload', upload: inItsMode(context, await uploadFrom(context, repository, answer)) };
+  }
   await answer.drop();
   return answer.status === 201 ? { kind: 'mounted', descriptor: { digest } } : begin();
+}
+
+/** An upload whose whole content, given in one stream, goes the way the registry takes it. */
+function inItsMode(context: Context, upload: Upload): Upload {
+  return {
+    get id() {
+      return upload.id;
+    },
+    get offset() {
+      return upload.offset;
+    },
+    ...(upload.chunkMinBytes === undefined ? {} : { chunkMinBytes: upload.chunkMinBytes }),
+    append: (body, options, call) => upload.append(body, options, call),
+    async commit(digest, final, call) {
+      const isWhole = final !== undefined && upload.offset === 0 && (final.start ?? 0) === 0;
+      if (!isWhole || final.body instanceof Uint8Array || final.size === undefined) {
+        return upload.commit(digest, final, call);
+      }
+      const { body, size } = final;
+      return streamed(context, async () => upload, { target: { digest, size }, body, size }, call);
+    },
+    cancel: (call) => upload.cancel(call),
+  };
 }

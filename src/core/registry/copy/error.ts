@@ -67,17 +67,22 @@ const PASSING: readonly OciCode[] = [
   'BLOB_UPLOAD_INVALID',
 ];
 
+/** Whether trying again makes sense: by the code, or because the error says when. */
 export function isPassing(thrown: unknown): boolean {
-  const cause = thrown instanceof CopyError ? thrown.cause : thrown;
-  return isRegistryError(cause, ...PASSING);
+  return isRegistryError(causeOf(thrown), ...PASSING) || retryAfterMsOf(thrown) !== undefined;
 }
 
 export function retryAfterMsOf(thrown: unknown): number | undefined {
-  const cause = thrown instanceof CopyError ? thrown.cause : thrown;
+  const cause = causeOf(thrown);
   return cause instanceof RegistryError ? cause.retryAfterMs : undefined;
 }
 
 /** Whether the answer was "not here": nothing else is ever read as absence. */
 export function isAbsent(thrown: unknown): boolean {
   return isRegistryError(thrown, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
+}
+
+/** What a registry threw, without the place it was thrown at. */
+export function causeOf(thrown: unknown): unknown {
+  return thrown instanceof CopyError ? thrown.cause : thrown;
 }

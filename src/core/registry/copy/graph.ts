@@ -10,7 +10,7 @@ import {
   requiredBlobs,
   type TagName,
 } from '#core/oci';
-import { at, CopyError, isAbsent } from './error.ts';
+import { at, causeOf, isAbsent } from './error.ts';
 import { chosenChildren } from './platform.ts';
 import type { SourceManifest, SourceView } from './source.ts';
 import { together } from './together.ts';
@@ -186,7 +186,7 @@ async function ifThere<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (thrown) {
-    if (isAbsent(thrown instanceof CopyError ? thrown.cause : thrown)) return undefined;
+    if (isAbsent(causeOf(thrown))) return undefined;
     throw thrown;
   }
 }

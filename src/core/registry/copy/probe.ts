@@ -1,5 +1,5 @@
 import { type Descriptor, isRegistryError, type RepositoryName } from '#core/oci';
-import { CopyError } from './error.ts';
+import { causeOf } from './error.ts';
 import type { CopyEndpoint, CopyKnowledge } from './types.ts';
 
 type List = readonly Descriptor[];
@@ -41,7 +41,7 @@ export function createReferrersProbe(source: CopyEndpoint, known: CopyKnowledge)
       // The outcome of somebody else's probe is what is waited for; its failure is theirs. Nothing is awaited
       // between finding none and beginning one: two at once would both find none.
       const others = probing.get(repository);
-      if (others) await others.catch(() => {});
+      if (others !== undefined) await others.catch(() => {});
       const state = present.get(repository);
       if (state !== undefined) return state ? await ask(repository, question) : undefined;
       const asked = probe(repository, question);
@@ -56,6 +56,6 @@ export function createReferrersProbe(source: CopyEndpoint, known: CopyKnowledge)
 }
 
 function saysUnsupported(thrown: unknown): boolean {
-  const cause = thrown instanceof CopyError ? thrown.cause : thrown;
+  const cause = causeOf(thrown);
   return isRegistryError(cause, 'UNSUPPORTED', 'NOT_FOUND');
 }

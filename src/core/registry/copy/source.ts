@@ -19,7 +19,7 @@ import {
 import { createLimiter, createSingleFlight, createSizedCache } from '#core/std';
 import { digestMismatch } from '../answer.ts';
 import type { Call } from '../types.ts';
-import { at, CopyError, type CopyPlace, isAbsent, isPassing } from './error.ts';
+import { at, type CopyPlace, causeOf, isAbsent, isPassing } from './error.ts';
 import { createReferrersProbe } from './probe.ts';
 import type { CopyEndpoint, CopyKnowledge, CopyLimits } from './types.ts';
 
@@ -92,7 +92,7 @@ export function createSourceView({ source, call, known, limits }: SourceViewOpti
   };
   const listing = (repository: RepositoryName) => {
     const known = listings.get(repository);
-    if (known) return known;
+    if (known !== undefined) return known;
     const asked = ask({ repository, reference: '*' }, 'listing tags', () =>
       listTags(source, repository, { call, pages: limits.tagPages }),
     );
@@ -199,7 +199,7 @@ async function tagPage(
 
 /** Whoever may not list may still ask for each tag by its name. */
 function notListed(thrown: unknown): ListedTags {
-  const cause = thrown instanceof CopyError ? thrown.cause : thrown;
+  const cause = causeOf(thrown);
   if (isRegistryError(cause, 'UNSUPPORTED', 'DENIED', 'UNAUTHORIZED', 'NOT_FOUND'))
     return listed([], { complete: false, known: true });
   throw thrown;
