@@ -133,7 +133,7 @@ function parseWireError(entry: unknown): WireErrors['errors'] {
 
 /** One of our codes for a word that another registry sent, else what its status means. */
 export function codeFromWire(word: string | undefined, status: number, fallback: OciCode): OciCode {
-  if (word !== undefined && word in STATUS_OF_CODE) return word as OciCode;
+  if (word !== undefined && Object.hasOwn(STATUS_OF_CODE, word)) return word as OciCode;
   if (status === 401) return 'UNAUTHORIZED';
   if (status === 403) return 'DENIED';
   if (status === 404) return fallback;

@@ -32,12 +32,24 @@ export function parseManifest(bytes: Uint8Array, contentType: string): Manifest 
     });
   }
   if (json.schemaVersion !== 2) throw invalid('schemaVersion is not 2');
+  checkSpelling(json);
   // CVE-2021-41190: a body that is both an image and an index means two things to two readers.
   if (kind === 'image' && json.manifests !== undefined) throw invalid('an image manifest cannot have "manifests"');
   if (kind === 'index' && (json.layers !== undefined || json.config !== undefined)) {
     throw invalid('an index cannot have "layers" or "config"');
   }
   return { ...commonParts(json), ...(kind === 'image' ? imageParts(json) : indexParts(json)), kind, mediaType };
+}
+
+const KEYS = ['schemaVersion', 'mediaType', 'config', 'layers', 'manifests', 'subject', 'artifactType', 'annotations'];
+const KEY_OF_LOWER = new Map(KEYS.map((key) => [key.toLowerCase(), key]));
+
+/** Go reads keys in any case, other readers do not: `Layers` would mean two things, as in CVE-2021-41190. */
+function checkSpelling(json: Readonly<Record<string, unknown>>): void {
+  for (const key of Object.keys(json)) {
+    const known = KEY_OF_LOWER.get(key.toLowerCase());
+    if (known !== undefined && known !== key) throw invalid(`"${key}" is not "${known}"`);
+  }
 }
 
 export function manifestTooLarge(sizeBytes: number | undefined): RegistryError {
@@ -100,28 +112,44 @@ function mediaTypeOf(json: Readonly<Record<string, unknown>>, contentType: strin
   return declared;
 }
 
+/** A byte order mark stays in the text, where JSON does not allow it: others refuse such a body too. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 function parseJson(bytes: Uint8Array): unknown {
-  checkDepth(bytes);
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const text = UTF8.decode(bytes);
+    if (isDeeperThan(text, Bounds.jsonDepth)) throw invalid(`nested deeper than ${Bounds.jsonDepth}`);
+    return JSON.parse(text);
   } catch (cause) {
+    if (cause instanceof RegistryError) throw cause;
     throw new RegistryError('MANIFEST_INVALID', 'manifest: the body is not JSON', { cause });
   }
 }
 
-/** Refuses nesting beyond the bound before a parser recurses into it. */
-function checkDepth(bytes: Uint8Array): void {
+/** Whether brackets nest beyond a limit: asked before parsing, which takes long over a body of brackets alone. */
+function isDeeperThan(text: string, limit: number): boolean {
   let depth = 0;
-  let inString = false;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at];
-    if (inString) {
-      if (byte === 0x5c) at++;
-      else if (byte === 0x22) inString = false;
-    } else if (byte === 0x22) inString = true;
-    else if (byte === 0x7b || byte === 0x5b) {
-      depth++;
-      if (depth > Bounds.jsonDepth) throw invalid(`nested deeper than ${Bounds.jsonDepth}`);
-    } else if (byte === 0x7d || byte === 0x5d) depth--;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === 0x7b || code === 0x5b) depth++;
+    else if (code === 0x7d || code === 0x5d) depth--;
+    if (depth > limit) return true;
   }
+  return false;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (end > 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end < 0 ? text.length : end;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let before = at;
+  while (text.charCodeAt(before - 1) === BACKSLASH) before--;
+  return (at - before) % 2 === 1;
 }

@@ -9,3 +9,5 @@ export * from './platform.ts';
 export * from './reference.ts';
 export * from './referrers.ts';
 export * from './request.ts';
+export * from './request-build.ts';
+export * from './request-parse.ts';
