@@ -6,7 +6,6 @@ export {
   type AnyCommand,
   type Command,
   type Database,
-  type Dialect,
   defineCommand,
   type Migration,
   type Params,

@@ -3,7 +3,7 @@ export type SqlValue = string | number | Uint8Array | null;
 export type Params = readonly SqlValue[];
 export type Row = Readonly<Record<string, SqlValue>>;
 
-/** Answers to queries; parameters are `?`, in order. Row types are the caller's word about its own query. */
+/** Answers to queries; parameters are `?` in order, or `?1`, `?2` where one is used twice. Row types are the caller's word about its own query. */
 export interface Queries {
   /** All rows of a query. Bound it with LIMIT: rows are held in memory. Throws SqlError. */
   read<R extends Row>(text: string, params?: Params): Promise<R[]>;
@@ -33,9 +33,11 @@ export function defineCommand<Args, Result>(
   return { name, run };
 }
 
-export type Dialect = 'sqlite' | 'postgres';
-/** Statements divided by `;`, the same for every dialect or one text each. A published one is never edited. */
-export type Migration = string | Readonly<Record<Dialect, string>>;
+/**
+ * Statements divided by `;`, the same for every dialect or one text each (a dialect without its text refuses to open).
+ * A published one is never edited.
+ */
+export type Migration = string | { readonly sqlite: string; readonly postgres?: string };
 
 /** Tables and commands of one module of the program. */
 export type SqlModule = {

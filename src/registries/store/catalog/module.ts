@@ -1,0 +1,29 @@
+import type { SqlModule } from '#core/sql';
+import { linkBlob, loseBlob, mountBlob, unlinkBlob } from './blob.ts';
+import { dropBlobs, dropLinks, dropUntagged, trimHistory } from './gc.ts';
+import { deleteManifest, loseManifest, putManifest } from './manifest.ts';
+import { STORE_MIGRATIONS } from './schema.ts';
+import { deleteTag } from './tag.ts';
+import { beginUpload, endUpload } from './upload.ts';
+
+/** The store's tables and commands: for `openSqlite`, and for the writer thread's `runWriter`. */
+export const storeModule: SqlModule = {
+  name: 'store',
+  migrations: STORE_MIGRATIONS,
+  commands: [
+    linkBlob,
+    mountBlob,
+    unlinkBlob,
+    loseBlob,
+    putManifest,
+    deleteManifest,
+    loseManifest,
+    deleteTag,
+    beginUpload,
+    endUpload,
+    dropLinks,
+    dropBlobs,
+    dropUntagged,
+    trimHistory,
+  ],
+};

@@ -1,0 +1,53 @@
+import type { Digest, RepositoryName } from '#core/oci';
+import type { Database } from '#core/sql';
+import type { Clock, Log, SizedCache } from '#core/std';
+import type { ManifestCache } from './cache.ts';
+import type { StoreFs } from './fs.ts';
+import type { Layout } from './layout.ts';
+import type { StoreLimits } from './limits.ts';
+import type { Session } from './session.ts';
+import type { Turns } from './turn.ts';
+
+/** What the store's parts share. */
+export type StoreContext = {
+  /** Stands in `served.by`. */
+  readonly name: string;
+  readonly layout: Layout;
+  readonly fs: StoreFs;
+  readonly database: Database;
+  readonly clock: Clock;
+  /** Bytes that nobody can guess. */
+  readonly random: (sizeBytes: number) => Uint8Array;
+  readonly log: Log;
+  readonly limits: StoreLimits;
+  readonly sparseIndexes: boolean;
+  readonly cache: ManifestCache;
+  readonly repositoryIds: SizedCache<number>;
+  /** One at a time for a digest: putting its file in place, and taking it away. */
+  readonly blobTurns: Turns;
+  /** When a repository's blob was last asked about: a pusher that was told "it is here" relies on it. */
+  readonly seen: SizedCache<number>;
+  /** Links that gc is dropping right now, with the outcome to wait for. */
+  readonly dropping: Map<string, Promise<unknown>>;
+  readonly sessions: Map<string, Session>;
+  /** Shard folders whose names are known to be on disk. */
+  readonly durableFolders: Set<string>;
+  /** Work that nobody waits for; `close` does. */
+  readonly background: Set<Promise<void>>;
+};
+
+export function seenKey(repository: RepositoryName, digest: Digest | string): string {
+  return `${repository}\n${digest}`;
+}
+
+/** Does something without letting the caller wait; its failure is logged. */
+export function inBackground(context: StoreContext, what: string, work: Promise<unknown>): void {
+  const done = work
+    .then(
+      () => {},
+      (thrown: unknown) =>
+        context.log.warn(`${what} failed`, { why: thrown instanceof Error ? thrown.message : String(thrown) }),
+    )
+    .finally(() => context.background.delete(done));
+  context.background.add(done);
+}

@@ -1,0 +1,10 @@
+export { storeModule } from './catalog/module.ts';
+export { diskFs } from './disk-fs.ts';
+export { lockFolder, openFolder, type StoreFolder } from './folder.ts';
+export type { FileFacts, StoreFs, WriteFile } from './fs.ts';
+export { DEFAULT_GRACE_MS, type GcOptions, type GcPlan, type GcReport } from './gc.ts';
+export { type Layout, layoutOf } from './layout.ts';
+export { DEFAULT_STORE_LIMITS, type StoreLimits } from './limits.ts';
+export type { Damage, ScrubOptions, ScrubReport } from './scrub.ts';
+export { createStore, type Store, type StoreOptions } from './store.ts';
+export type { Usage } from './usage.ts';

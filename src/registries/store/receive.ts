@@ -1,0 +1,85 @@
+import { algorithmOf, createHasher, type Digest, type DigestHasher, RegistryError } from '#core/oci';
+import { type AppendOptions, type Call, sizeMismatch } from '#core/registry';
+import { type ByteSource, chunksOf } from '#core/std';
+import type { StoreContext } from './context.ts';
+import type { WriteFile } from './fs.ts';
+import type { Session } from './session.ts';
+
+/** Adds a body to an upload's file while hashing it: one pass, one chunk in memory. */
+export async function receive(
+  context: StoreContext,
+  { session, file }: { readonly session: Session; readonly file: WriteFile },
+  { body, start, size }: AppendOptions & { readonly body: ByteSource },
+  call: Call,
+): Promise<void> {
+  checkStart(session.offset, start);
+  const hasher = await hasherOf(context, session);
+  const before = session.offset;
+  for await (const chunk of chunksOf(body)) {
+    call.signal?.throwIfAborted();
+    const receivedBytes = session.offset - before + chunk.byteLength;
+    if (size !== undefined && receivedBytes > size) throw sizeMismatch(size, receivedBytes);
+    if (session.offset + chunk.byteLength > context.limits.blobBytes) throw blobTooLarge(context.limits.blobBytes);
+    await writeChunk(session, { file, hasher }, chunk);
+  }
+  const receivedBytes = session.offset - before;
+  if (size !== undefined && receivedBytes !== size) throw sizeMismatch(size, receivedBytes);
+}
+
+/** The digest of what was received, in the algorithm that a commit asks for. */
+export async function digestOfSession(context: StoreContext, session: Session, wanted: Digest): Promise<Digest> {
+  const algorithm = algorithmOf(wanted);
+  if (algorithm === session.algorithm) return (await hasherOf(context, session)).digest();
+  const hasher = createHasher(algorithm);
+  await hashPrefix(context, session, hasher);
+  return hasher.digest();
+}
+
+/** The disk writes a chunk while the processor hashes it. */
+async function writeChunk(
+  session: Session,
+  { file, hasher }: { readonly file: WriteFile; readonly hasher: DigestHasher },
+  chunk: Uint8Array,
+): Promise<void> {
+  session.hasher = undefined;
+  const written = file.write(chunk, session.offset);
+  hasher.update(chunk);
+  await written;
+  session.offset += chunk.byteLength;
+  session.hasher = hasher;
+}
+
+/** Hash states cannot be saved: after a restart or a failed write the bytes on disk are hashed again. */
+async function hasherOf(context: StoreContext, session: Session): Promise<DigestHasher> {
+  if (session.hasher) return session.hasher;
+  const hasher = createHasher(session.algorithm);
+  await hashPrefix(context, session, hasher);
+  session.hasher = hasher;
+  return hasher;
+}
+
+async function hashPrefix(context: StoreContext, session: Session, hasher: DigestHasher): Promise<void> {
+  let left = session.offset;
+  if (left === 0) return;
+  for await (const chunk of chunksOf(context.fs.read(context.layout.upload(session.id)))) {
+    const part = chunk.byteLength > left ? chunk.subarray(0, left) : chunk;
+    hasher.update(part);
+    left -= part.byteLength;
+    if (left === 0) return;
+  }
+  throw new RegistryError('BLOB_UPLOAD_INVALID', 'the upload lost bytes that were received', {
+    hint: 'begin a new upload',
+  });
+}
+
+function checkStart(offset: number, start: number | undefined): void {
+  if (start === undefined || start === offset) return;
+  throw new RegistryError('RANGE_INVALID', `bytes from ${start} do not follow the ${offset} received`, {
+    detail: { offset },
+    hint: 'ask for the upload’s offset and go on from there',
+  });
+}
+
+function blobTooLarge(limitBytes: number): RegistryError {
+  return new RegistryError('BLOB_TOO_LARGE', `a blob may have ${limitBytes} bytes at most`);
+}

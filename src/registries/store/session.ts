@@ -1,0 +1,24 @@
+import type { DigestAlgorithm, DigestHasher, RepositoryName } from '#core/oci';
+import type { Principal } from '#core/registry';
+
+/** An upload as this process knows it. Bytes are in `uploads/<id>`; the hash state is here alone. */
+export type Session = {
+  readonly id: string;
+  readonly repository: RepositoryName;
+  readonly principal: string;
+  readonly algorithm: DigestAlgorithm;
+  /** Bytes received and written. The file may be longer after a write that failed half-way. */
+  offset: number;
+  /** Has seen exactly the first `offset` bytes; absent after a restart or a failure: read them again. */
+  hasher: DigestHasher | undefined;
+  /** Somebody writes to it now. */
+  busy: boolean;
+  /** Committed, cancelled, expired. */
+  ended: boolean;
+  lastUsedMs: number;
+};
+
+/** Whose upload it is, in the catalog's words. */
+export function principalKey(principal: Principal): string {
+  return `${principal.kind}:${principal.name}`;
+}

@@ -1,0 +1,4 @@
+import { runWriter } from '#core/sql';
+import { storeModule } from '../catalog/module.ts';
+
+runWriter({ modules: [storeModule] });
