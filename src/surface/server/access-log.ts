@@ -1,0 +1,69 @@
+import type { RequestKind } from '#core/oci';
+
+/** One request that was answered, or cut. */
+export type AccessEvent = {
+  /** When it came. Milliseconds since the epoch. */
+  readonly timeMs: number;
+  readonly requestId: string;
+  readonly kind: RequestKind | 'invalid';
+  readonly method: string;
+  /** Without the query: secrets may stand in there. */
+  readonly path: string;
+  readonly status: number;
+  readonly durationMs: number;
+  /** Bytes of content read, and bytes offered: the kernel sends files and does not tell how far it came. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly address: string;
+  readonly principal: string;
+  readonly userAgent?: string;
+  /** The wire code of a refusal. */
+  readonly code?: string;
+  /** What the answer says of its way: see `ServedBy`. */
+  readonly by?: string;
+  readonly verdict?: string;
+  /** The client left before it had everything. */
+  readonly cut?: true;
+};
+
+/** Takes finished lines. Must not block: it is called on every request. */
+export type AccessSink = (event: AccessEvent) => void;
+
+/** The event as a line of JSON with its newline. Put together by hand: a pull should not pay for a general serializer. */
+export function accessLine(event: AccessEvent): string {
+  const rest =
+    (event.userAgent === undefined ? '' : `,"userAgent":${quote(event.userAgent)}`) +
+    (event.code === undefined ? '' : `,"code":"${event.code}"`) +
+    (event.by === undefined ? '' : `,"by":${quote(event.by)}`) +
+    (event.verdict === undefined ? '' : `,"verdict":${quote(event.verdict)}`) +
+    (event.cut ? ',"cut":true' : '');
+  return (
+    `{"level":"info","time":"${isoTime(event.timeMs)}","message":"request","requestId":"${event.requestId}"` +
+    `,"kind":"${event.kind}","method":${quote(event.method)},"path":${quote(event.path)},"status":${event.status}` +
+    `,"durationMs":${Math.round(event.durationMs * 1000) / 1000},"bytesIn":${event.bytesIn},"bytesOut":${event.bytesOut}` +
+    `,"address":"${event.address}","principal":${quote(event.principal)}${rest}}\n`
+  );
+}
+
+/** Characters that stand for themselves in JSON: most names, paths and agents have only such. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+/** A line stays readable, and a stranger's header cannot make it endless. */
+const MAX_TEXT = 512;
+
+function quote(text: string): string {
+  const short = text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text;
+  return PLAIN.test(short) ? `"${short}"` : JSON.stringify(short);
+}
+
+let secondOfText = -1;
+let secondText = '';
+
+/** Most lines share their second: its text is made once. */
+function isoTime(timeMs: number): string {
+  const second = Math.floor(timeMs / 1000);
+  if (second !== secondOfText) {
+    secondText = new Date(second * 1000).toISOString().slice(0, 20);
+    secondOfText = second;
+  }
+  return `${secondText}${String(Math.floor(timeMs) - second * 1000).padStart(3, '0')}Z`;
+}

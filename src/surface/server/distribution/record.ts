@@ -1,0 +1,72 @@
+import type { RequestKind } from '#core/oci';
+import type { Principal } from '#core/registry';
+import type { AccessSink } from '../access-log.ts';
+import type { ServerMetrics } from '../metrics.ts';
+import type { Exchange } from './exchange.ts';
+
+/** What is known of a request before it is understood. */
+export type Arrival = {
+  readonly http: Request;
+  readonly path: string;
+  readonly requestId: string;
+  readonly address: string;
+  /** Milliseconds since the epoch. */
+  readonly timeMs: number;
+  readonly startMs: number;
+  kind: RequestKind | 'invalid';
+  principal: Principal | undefined;
+};
+
+export type RecordOptions = {
+  readonly accessLog: AccessSink;
+  readonly metrics: ServerMetrics;
+  readonly timer: () => number;
+};
+
+/** Tells log and metrics how requests ended: one fact, two views. */
+export type Recorder = {
+  begin(): void;
+  /** The answer was handed over. */
+  answered(arrival: Arrival, exchange: Exchange | undefined, outcome: { status: number; code?: string }): void;
+  /** The client left while the answer's body was on its way. */
+  cut(arrival: Arrival, exchange: Exchange, status: number): void;
+};
+
+export function createRecorder({ accessLog, metrics, timer }: RecordOptions): Recorder {
+  const line = (arrival: Arrival, exchange: Exchange | undefined, outcome: Outcome) => {
+    const userAgent = arrival.http.headers.get('user-agent');
+    accessLog({
+      timeMs: arrival.timeMs,
+      requestId: arrival.requestId,
+      kind: arrival.kind,
+      method: arrival.http.method,
+      path: arrival.path,
+      status: outcome.status,
+      durationMs: outcome.durationMs,
+      bytesIn: exchange?.bytesIn ?? 0,
+      bytesOut: exchange?.bytesOut ?? 0,
+      address: arrival.address,
+      principal: arrival.principal?.name ?? '',
+      ...(userAgent === null ? undefined : { userAgent }),
+      ...(outcome.code === undefined ? undefined : { code: outcome.code }),
+      ...(exchange?.served === undefined ? undefined : { by: exchange.served.by }),
+      ...(exchange?.served?.verdict === undefined ? undefined : { verdict: exchange.served.verdict }),
+      ...(outcome.cut ? { cut: true } : undefined),
+    });
+  };
+  return {
+    begin: metrics.begin,
+    answered(arrival, exchange, { status, code }) {
+      const durationMs = timer() - arrival.startMs;
+      const bytesIn = exchange?.bytesIn ?? 0;
+      const bytesOut = exchange?.bytesOut ?? 0;
+      metrics.end({ kind: arrival.kind, status, durationMs, bytesIn, bytesOut });
+      line(arrival, exchange, { status, durationMs, ...(code === undefined ? undefined : { code }) });
+    },
+    cut(arrival, exchange, status) {
+      line(arrival, exchange, { status, durationMs: timer() - arrival.startMs, cut: true });
+    },
+  };
+}
+
+type Outcome = { readonly status: number; readonly durationMs: number; readonly code?: string; readonly cut?: boolean };
