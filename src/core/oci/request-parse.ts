@@ -41,6 +41,9 @@ function withColon(method: string, path: string, search: string): RegistryReques
   return parseRequest(method, unescaped, search);
 }
 
+/** What is asked of a repository: `tail` is the last segment. */
+type Asked = { readonly method: string; readonly tail: string; readonly query: URLSearchParams };
+
 function endpointRequest(method: string, path: string, query: URLSearchParams): RegistryRequest {
   const last = path.lastIndexOf('/');
   const before = path.lastIndexOf('/', last - 1);
@@ -49,13 +52,13 @@ function endpointRequest(method: string, path: string, query: URLSearchParams): 
   const name = path.slice(4, before);
   switch (path.slice(before + 1, last)) {
     case 'manifests':
-      return manifestRequest(method, parseRepository(name), tail, query);
+      return manifestRequest({ method, tail, query }, parseRepository(name));
     case 'blobs':
       if (tail === 'uploads') return uploadStart(method, parseRepository(name), query);
-      return blobRequest(method, parseRepository(name), tail, query);
+      return blobRequest({ method, tail, query }, parseRepository(name));
     case 'uploads':
       if (!name.endsWith('/blobs')) throw notFound(path);
-      return uploadRequest(method, parseRepository(name.slice(0, -6)), tail, query);
+      return uploadRequest({ method, tail, query }, parseRepository(name.slice(0, -6)));
     case 'tags':
       if (tail !== 'list') throw notFound(path);
       return readOnly(method, { kind: 'tags', repository: parseRepository(name), ...pageOf(query), ...nsOf(query) });
@@ -73,12 +76,7 @@ function readOnly<R extends RegistryRequest>(method: string, request: R): R {
   throw methodNotAllowed('GET');
 }
 
-function manifestRequest(
-  method: string,
-  repository: RepositoryName,
-  tail: string,
-  query: URLSearchParams,
-): RegistryRequest {
+function manifestRequest({ method, tail, query }: Asked, repository: RepositoryName): RegistryRequest {
   const reference = tail.includes(':') ? parseDigest(tail) : parseTag(tail);
   switch (method) {
     case 'GET':
@@ -102,12 +100,7 @@ function tagsOf(query: URLSearchParams): TagName[] {
   return [...new Set(tags.map(parseTag))];
 }
 
-function blobRequest(
-  method: string,
-  repository: RepositoryName,
-  tail: string,
-  query: URLSearchParams,
-): RegistryRequest {
+function blobRequest({ method, tail, query }: Asked, repository: RepositoryName): RegistryRequest {
   const digest = parseDigest(tail);
   switch (method) {
     case 'GET':
@@ -145,12 +138,7 @@ function uploadStart(method: string, repository: RepositoryName, query: URLSearc
   return { kind: 'uploadStart', repository, algorithm };
 }
 
-function uploadRequest(
-  method: string,
-  repository: RepositoryName,
-  uploadId: string,
-  query: URLSearchParams,
-): RegistryRequest {
+function uploadRequest({ method, tail: uploadId, query }: Asked, repository: RepositoryName): RegistryRequest {
   // A trailing slash is how clients start an upload: POST …/blobs/uploads/
   if (uploadId === '') return uploadStart(method, repository, query);
   if (!UPLOAD_ID.test(uploadId)) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the upload id is not one of ours');

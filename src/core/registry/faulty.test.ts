@@ -29,7 +29,7 @@ describe('faulty', () => {
     let runs = 0;
     for (let nth = 1; ; nth++) {
       const { registry, fired } = at(nth, { kind: 'fail' });
-      const outcome = await pushImage(registry, name, image, 'v1').then(
+      const outcome = await pushImage(registry, name, image, { tags: ['v1'] }).then(
         () => 'ok',
         () => 'failed',
       );
@@ -67,7 +67,7 @@ describe('faulty', () => {
 
   test('a manifest read is truncated', async () => {
     const { registry, next } = at(1, { kind: 'truncate', atByte: 10 });
-    await pushImage(next, name, image, 'v1');
+    await pushImage(next, name, image, { tags: ['v1'] });
     expect((await registry.getManifest(name, tag('v1'), call)).value.bytes).toEqual(image.bytes.subarray(0, 10));
   });
 

@@ -35,7 +35,7 @@ describe('guarded', () => {
   for (const late of [false, true]) {
     test(`what is refused is DENIED and names the rule, ${late ? 'later' : 'at once'}`, async () => {
       const next = memory();
-      await pushImage(next, name, image, 'v1');
+      await pushImage(next, name, image, { tags: ['v1'] });
       const registry = guarded(next, checking(() => true, late).check);
       await expect(registry.getManifest(name, tag('v1'), call)).rejects.toMatchObject({
         code: 'DENIED',
@@ -50,7 +50,7 @@ describe('guarded', () => {
     const { check, asked } = checking(() => false);
     const registry = guarded(memory(), check);
     const { digest } = image.descriptor;
-    await pushImage(registry, name, sampleImage('guarded', { layers: 0 }), 'v1', 'v2');
+    await pushImage(registry, name, sampleImage('guarded', { layers: 0 }), { tags: ['v1', 'v2'] });
     await registry.resolveManifest(name, tag('v1'), call);
     await registry.getManifest(name, tag('v1'), call);
     await registry.getBlob(name, blob.digest, {}, call);
@@ -81,13 +81,13 @@ describe('guarded', () => {
   test('one refused tag refuses the push, and nothing is stored', async () => {
     const next = memory();
     const registry = guarded(next, checking(({ reference }) => reference === 'latest').check);
-    await expectCode(pushManifest(registry, name, sampleIndex([]), 'v1', 'latest'), 'DENIED');
+    await expectCode(pushManifest(registry, name, sampleIndex([]), { tags: ['v1', 'latest'] }), 'DENIED');
     await expectCode(next.tags(name, { limit: 10 }, call), 'NAME_UNKNOWN');
   });
 
   test('HEAD and GET are one decision', async () => {
     const next = memory();
-    await pushImage(next, name, image, 'v1');
+    await pushImage(next, name, image, { tags: ['v1'] });
     for (const refused of [true, false]) {
       const registry = guarded(next, checking(() => refused).check);
       const outcomes = await Promise.allSettled([
@@ -103,7 +103,7 @@ describe('guarded', () => {
   test('refused names are left out of the list, pages stay full, and `next` names none of them', async () => {
     const next = memory();
     const names = Array.from({ length: 40 }, (_, at) => `${at % 3 === 0 ? 'open' : 'secret'}/r${at + 10}`);
-    for (const each of names) await pushManifest(next, each, sampleIndex([]), 'v1');
+    for (const each of names) await pushManifest(next, each, sampleIndex([]), { tags: ['v1'] });
     const registry = guarded(next, checking(({ repository }) => repository.startsWith('secret/')).check);
     const nexts: (string | undefined)[] = [];
     const { pages, items } = await allPages(async (options) => {
@@ -118,7 +118,7 @@ describe('guarded', () => {
 
   test('a mount asks for the pull from its source, without saying what it holds', async () => {
     const next = memory();
-    await pushImage(next, 'secret/app', image, 'v1');
+    await pushImage(next, 'secret/app', image, { tags: ['v1'] });
     const registry = guarded(
       next,
       checking(({ action, repository }) => action === 'pull' && repository !== name).check,

@@ -26,7 +26,7 @@ export type Check = (question: Question) => Decision | Promise<Decision>;
 export function guarded(next: Registry, check: Check): Registry {
   const checked = around(next, async (operation, proceed) => {
     const checking = checkOperation(operation, check);
-    if (checking) await checking;
+    if (checking !== undefined) await checking;
     return await proceed();
   });
   return {

@@ -21,9 +21,9 @@ describe('immutable', () => {
   for (const { name: title, rules, fixed, free } of cases) {
     test(`fixes ${title}, and the error names the rule`, async () => {
       const registry = immutable(memory(), rules);
-      await pushManifest(registry, name, first, fixed, free);
-      await pushManifest(registry, name, second, free);
-      await expect(pushManifest(registry, name, second, fixed)).rejects.toMatchObject({
+      await pushManifest(registry, name, first, { tags: [fixed, free] });
+      await pushManifest(registry, name, second, { tags: [free] });
+      await expect(pushManifest(registry, name, second, { tags: [fixed] })).rejects.toMatchObject({
         code: 'TAG_IMMUTABLE',
         message: `${name}:${fixed} is immutable by rule "${rules.at(-1)}"`,
         detail: { rule: rules.at(-1), tag: tag(fixed), digest: first.descriptor.digest },
@@ -34,14 +34,14 @@ describe('immutable', () => {
 
   test('the same manifest may be pushed again', async () => {
     const registry = immutable(memory(), ['v1']);
-    for (const _ of [1, 2]) await pushManifest(registry, name, first, 'v1');
+    for (const _ of [1, 2]) await pushManifest(registry, name, first, { tags: ['v1'] });
     expect((await registry.tags(name, { limit: 10 }, call)).value.items).toEqual([tag('v1')]);
   });
 
   test('one fixed tag of several refuses them all', async () => {
     const registry = immutable(memory(), ['v1']);
-    await pushManifest(registry, name, first, 'v1', 'latest');
-    await expectCode(pushManifest(registry, name, second, 'latest', 'v1', 'new'), 'TAG_IMMUTABLE');
+    await pushManifest(registry, name, first, { tags: ['v1', 'latest'] });
+    await expectCode(pushManifest(registry, name, second, { tags: ['latest', 'v1', 'new'] }), 'TAG_IMMUTABLE');
     expect((await registry.resolveManifest(name, tag('latest'), call)).value.digest).toBe(first.descriptor.digest);
     await expectCode(registry.resolveManifest(name, tag('new'), call), 'MANIFEST_UNKNOWN');
   });
@@ -50,8 +50,8 @@ describe('immutable', () => {
     test(`neither the tag nor its manifest is deleted, ${bulk ? 'with' : 'without'} a bulk listing`, async () => {
       const next: Registry = { ...memory(), ...(bulk ? {} : { extras: {} }) };
       const registry = immutable(next, ['v1']);
-      await pushManifest(registry, name, first, 'latest', 'v1');
-      await pushManifest(registry, name, second, 'other');
+      await pushManifest(registry, name, first, { tags: ['latest', 'v1'] });
+      await pushManifest(registry, name, second, { tags: ['other'] });
       await expectCode(registry.deleteTag(name, tag('v1'), call), 'TAG_IMMUTABLE');
       await expectCode(registry.deleteManifest(name, first.descriptor.digest, call), 'TAG_IMMUTABLE');
       await registry.deleteTag(name, tag('latest'), call);
@@ -62,7 +62,7 @@ describe('immutable', () => {
 
   test('a fixed tag that is not there is unknown, not immutable', async () => {
     const registry = immutable(memory(), ['v*']);
-    await pushManifest(registry, name, first, 'v1');
+    await pushManifest(registry, name, first, { tags: ['v1'] });
     await expectCode(registry.deleteTag(name, tag('v2'), call), 'MANIFEST_UNKNOWN');
   });
 
@@ -78,7 +78,9 @@ describe('immutable', () => {
     };
     const registry = immutable(slow, ['v1']);
     const manifests = Array.from({ length: 8 }, (_, at) => manifest(`racer ${at}`));
-    const outcomes = await Promise.allSettled(manifests.map((each) => pushManifest(registry, name, each, 'v1')));
+    const outcomes = await Promise.allSettled(
+      manifests.map((each) => pushManifest(registry, name, each, { tags: ['v1'] })),
+    );
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     const { value } = await registry.resolveManifest(name, tag('v1'), call);
     const winner = outcomes.findIndex(({ status }) => status === 'fulfilled');
@@ -89,7 +91,7 @@ describe('immutable', () => {
     const registry = immutable(memory(), ['v1']);
     await pushManifest(registry, name, first);
     const [put, remove] = await Promise.allSettled([
-      pushManifest(registry, name, first, 'v1'),
+      pushManifest(registry, name, first, { tags: ['v1'] }),
       registry.deleteManifest(name, first.descriptor.digest, call),
     ]);
     expect([put.status, remove.status]).toEqual(['fulfilled', 'rejected']);
@@ -99,7 +101,7 @@ describe('immutable', () => {
   test('an error of the registry behind is not taken for "no such tag"', async () => {
     const next = memory();
     const broken: Registry = { ...next, resolveManifest: () => Promise.reject(new Error('the disk is on fire')) };
-    await expect(pushManifest(immutable(broken, ['v1']), name, first, 'v1')).rejects.toThrow('on fire');
+    await expect(pushManifest(immutable(broken, ['v1']), name, first, { tags: ['v1'] })).rejects.toThrow('on fire');
     await expectCode(next.tags(name, { limit: 1 }, call), 'NAME_UNKNOWN');
   });
 

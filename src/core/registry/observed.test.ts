@@ -25,8 +25,8 @@ function watched(next: Registry) {
 function streaming(next: Registry): Registry {
   return {
     ...next,
-    async getBlob(repository, digest, options, each) {
-      const answer = await next.getBlob(repository, digest, options, each);
+    async getBlob(repository, digest, options, call) {
+      const answer = await next.getBlob(repository, digest, options, call);
       const body = streamInPieces(await bytesOf(answer), 100);
       return { ...answer, value: { kind: 'stream', descriptor: answer.value.descriptor, body } };
     },
@@ -37,7 +37,7 @@ describe('observed', () => {
   test('tells every operation with its bytes', async () => {
     const { registry, seen } = watched(memory());
     const image = sampleImage('image', { layers: 0 });
-    await pushImage(registry, name, image, 'v1');
+    await pushImage(registry, name, image, { tags: ['v1'] });
     await registry.resolveManifest(name, tag('v1'), call);
     await registry.getManifest(name, tag('v1'), call);
     await registry.getBlob(name, image.config.digest, { range: { start: 4 } }, call);

@@ -10,7 +10,7 @@ const image = sampleImage('read only');
 describe('readOnly', () => {
   test('answers reads and lists', async () => {
     const next = memory();
-    await pushImage(next, name, image, 'v1');
+    await pushImage(next, name, image, { tags: ['v1'] });
     const registry = readOnly(next);
     expect((await registry.getManifest(name, tag('v1'), call)).value.bytes).toEqual(image.bytes);
     expect((await registry.tags(name, { limit: 1 }, call)).value.items).toEqual([tag('v1')]);
@@ -18,7 +18,7 @@ describe('readOnly', () => {
 
   test('refuses every write and delete with the reason, and changes nothing', async () => {
     const next = memory();
-    await pushImage(next, name, image, 'v1');
+    await pushImage(next, name, image, { tags: ['v1'] });
     const registry = readOnly(next, 'it is a cache');
     const { digest, bytes } = image.config;
     const writes = [

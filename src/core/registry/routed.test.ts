@@ -33,7 +33,8 @@ describe('routed', () => {
     test(`${each.name} is answered by ${each.by ?? 'nobody'}`, async () => {
       const named = (by: string) => memory({ name: by });
       const members = { team: named('team'), 'team/deep': named('deep'), 'a/b/c': named('four') };
-      for (const member of Object.values(members)) await pushManifest(member, each.name, sampleIndex([]), 'v1');
+      for (const member of Object.values(members))
+        await pushManifest(member, each.name, sampleIndex([]), { tags: ['v1'] });
       const answer = routed(members).getManifest(repo(each.name), tag('v1'), call);
       if (each.by === undefined) await expectCode(answer, 'NAME_UNKNOWN');
       else expect((await answer).served.by).toBe(each.by);
@@ -54,7 +55,7 @@ describe('routed', () => {
       ['other/app', 'rest'],
       ['team/app', 'team'],
     ] as const) {
-      await pushManifest(registry, name, sampleIndex([]), 'v1');
+      await pushManifest(registry, name, sampleIndex([]), { tags: ['v1'] });
       expect((await registry.resolveManifest(repo(name), tag('v1'), call)).served.by).toBe(by);
     }
   });
@@ -63,8 +64,9 @@ describe('routed', () => {
     const shared = memory();
     const hub = memory();
     for (const each of ['lib/a', 'team/b', 'team/z', 'hub/hidden'])
-      await pushManifest(shared, each, sampleIndex([]), 'v1');
-    for (const each of ['hub/a', 'hub/b', 'team/hidden']) await pushManifest(hub, each, sampleIndex([]), 'v1');
+      await pushManifest(shared, each, sampleIndex([]), { tags: ['v1'] });
+    for (const each of ['hub/a', 'hub/b', 'team/hidden'])
+      await pushManifest(hub, each, sampleIndex([]), { tags: ['v1'] });
     const registry = routed({ team: shared, lib: shared, hub });
     for (const limit of [1, 2, 5, 10]) {
       const { pages, items } = await allPages(async (each) => (await registry.repositories(each, call)).value, limit);
@@ -75,7 +77,7 @@ describe('routed', () => {
 
   test('a member that cannot list is left out and said; one that fails fails the list', async () => {
     const team = memory();
-    await pushManifest(team, 'team/app', sampleIndex([]), 'v1');
+    await pushManifest(team, 'team/app', sampleIndex([]), { tags: ['v1'] });
     const failing = (code: 'UNSUPPORTED' | 'UPSTREAM_TIMEOUT'): Registry => ({
       ...memory(),
       repositories: async () => {
@@ -94,7 +96,7 @@ describe('routed', () => {
   test('a mount across registries begins an upload', async () => {
     const left = memory();
     const registry = routed({ left, right: memory(), also: left });
-    await pushImage(registry, 'left/app', image, 'v1');
+    await pushImage(registry, 'left/app', image, { tags: ['v1'] });
     const mount = (into: string) =>
       registry.mountBlob(repo(into), image.config.digest, { from: repo('left/app'), mayRead: () => true }, call);
     expect((await mount('right/app')).kind).toBe('upload');

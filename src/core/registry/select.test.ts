@@ -20,7 +20,7 @@ const [shown, hidden] = [repo('team/app'), repo('secret/app')];
 
 async function prepared() {
   const next = memory();
-  for (const name of [shown, hidden]) await pushImage(next, name, image, '1.0.0', '1.1.0', 'latest');
+  for (const name of [shown, hidden]) await pushImage(next, name, image, { tags: ['1.0.0', '1.1.0', 'latest'] });
   return { next, registry: select(next, { repositories: compileGlob('team/*'), tags: tagMatcher('semver') }) };
 }
 
@@ -46,8 +46,8 @@ describe('select', () => {
 
   test('and DENIED to writers', async () => {
     const { registry, next } = await prepared();
-    await expectCode(pushManifest(registry, shown, sampleIndex([]), '2.0.0', 'latest'), 'DENIED');
-    await expectCode(pushManifest(registry, hidden, sampleIndex([]), '2.0.0'), 'DENIED');
+    await expectCode(pushManifest(registry, shown, sampleIndex([]), { tags: ['2.0.0', 'latest'] }), 'DENIED');
+    await expectCode(pushManifest(registry, hidden, sampleIndex([]), { tags: ['2.0.0'] }), 'DENIED');
     await expectCode(registry.deleteTag(shown, tag('latest'), call), 'DENIED');
     expect((await next.resolveManifest(shown, tag('latest'), call)).value.digest).toBe(image.descriptor.digest);
   });

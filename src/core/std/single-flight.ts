@@ -8,7 +8,7 @@ export function createSingleFlight<T>(): SingleFlight<T> {
   return {
     run(key, task) {
       const flying = flights.get(key);
-      if (flying) return flying;
+      if (flying !== undefined) return flying;
       const flight = task().finally(() => flights.delete(key));
       flights.set(key, flight);
       return flight;

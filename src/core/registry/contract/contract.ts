@@ -26,6 +26,6 @@ const PARTS: readonly (readonly [string, (check: Check) => void])[] = [
  */
 export function registryContract(name: string, make: MakeFixture, options: ContractOptions = {}): void {
   describe(`${name} is a Registry`, () => {
-    for (const [title, part] of PARTS) describePart(title, make, options, part);
+    for (const [title, part] of PARTS) describePart(title, part, { ...options, make });
   });
 }

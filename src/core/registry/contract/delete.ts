@@ -20,7 +20,7 @@ export function deleteContract(check: Check): void {
   check(
     'a deleted tag is gone at once; its manifest and its other tags stay',
     async (registry) => {
-      await pushImage(registry, name, image, 'v1', 'v2');
+      await pushImage(registry, name, image, { tags: ['v1', 'v2'] });
       await registry.deleteTag(name, tag('v1'), call);
       await expectCode(registry.getManifest(name, tag('v1'), call), 'MANIFEST_UNKNOWN');
       await expectCode(registry.deleteTag(name, tag('v1'), call), 'MANIFEST_UNKNOWN');
@@ -36,8 +36,8 @@ export function deleteContract(check: Check): void {
     'a deleted manifest is gone with every tag that points at it, and no other',
     async (registry) => {
       const other = sampleIndex([]);
-      await pushImage(registry, name, image, 'v1', 'latest');
-      await pushManifest(registry, name, other, 'other');
+      await pushImage(registry, name, image, { tags: ['v1', 'latest'] });
+      await pushManifest(registry, name, other, { tags: ['other'] });
       await registry.deleteManifest(name, image.descriptor.digest, call);
       for (const reference of [tag('v1'), tag('latest'), image.descriptor.digest]) {
         await expectCode(registry.getManifest(name, reference, call), 'MANIFEST_UNKNOWN');
@@ -52,9 +52,9 @@ export function deleteContract(check: Check): void {
   check(
     'what was deleted can be pushed again',
     async (registry) => {
-      await pushImage(registry, name, image, 'v1');
+      await pushImage(registry, name, image, { tags: ['v1'] });
       await registry.deleteManifest(name, image.descriptor.digest, call);
-      await pushImage(registry, name, image, 'v1');
+      await pushImage(registry, name, image, { tags: ['v1'] });
       expect((await registry.getManifest(name, tag('v1'), call)).value.bytes).toEqual(image.bytes);
     },
     ['delete-manifest'],
@@ -90,7 +90,7 @@ export function deleteContract(check: Check): void {
           return registry.deleteBlob(name, image.descriptor.digest, call);
         };
         await expectCode(remove(), 'NAME_UNKNOWN');
-        await pushManifest(registry, name, sampleIndex([]), 'v1');
+        await pushManifest(registry, name, sampleIndex([]), { tags: ['v1'] });
         await expectCode(remove(), code);
       },
       [feature],

@@ -12,8 +12,8 @@ export function isolationContract(check: Check): void {
   check(
     'content of one repository is invisible in another, though it exists',
     async (registry) => {
-      await pushImage(registry, ours, image, 'v1');
-      await pushManifest(registry, theirs, sampleIndex([]), 'mine');
+      await pushImage(registry, ours, image, { tags: ['v1'] });
+      await pushManifest(registry, theirs, sampleIndex([]), { tags: ['mine'] });
       await expectCode(registry.getBlob(theirs, blob.digest, {}, call), 'BLOB_UNKNOWN');
       await expectCode(registry.resolveBlob(theirs, blob.digest, call), 'BLOB_UNKNOWN');
       for (const reference of [tag('v1'), image.descriptor.digest]) {
@@ -28,8 +28,8 @@ export function isolationContract(check: Check): void {
   check(
     'a manifest cannot borrow blobs of another repository',
     async (registry) => {
-      await pushImage(registry, ours, image, 'v1');
-      await expectCode(pushManifest(registry, theirs, image, 'v1'), 'MANIFEST_BLOB_UNKNOWN');
+      await pushImage(registry, ours, image, { tags: ['v1'] });
+      await expectCode(pushManifest(registry, theirs, image, { tags: ['v1'] }), 'MANIFEST_BLOB_UNKNOWN');
     },
     ['isolation', 'blob-check'],
   );
@@ -37,7 +37,7 @@ export function isolationContract(check: Check): void {
   check(
     'deleting here leaves it there',
     async (registry) => {
-      for (const name of [ours, theirs]) await pushImage(registry, name, image, 'v1');
+      for (const name of [ours, theirs]) await pushImage(registry, name, image, { tags: ['v1'] });
       await registry.deleteManifest(theirs, image.descriptor.digest, call);
       for (const { digest } of image.blobs) await registry.deleteBlob(theirs, digest, call);
       expect((await registry.getManifest(ours, tag('v1'), call)).value.bytes).toEqual(image.bytes);

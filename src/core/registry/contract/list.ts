@@ -17,7 +17,7 @@ export function listContract(check: Check): void {
 async function pushTags(registry: Registry): Promise<void> {
   const shuffled = [...TAGS].sort((left, right) => (left.length - right.length) * 7 + (left < right ? 3 : -3));
   const index = sampleIndex([]);
-  for (const each of shuffled) await pushManifest(registry, name, index, each);
+  for (const each of shuffled) await pushManifest(registry, name, index, { tags: [each] });
 }
 
 function tagListContract(check: Check): void {
@@ -58,7 +58,8 @@ function tagListContract(check: Check): void {
   });
 
   check('a tag is listed once, however often it moved', async (registry) => {
-    for (const seed of ['one', 'two', 'three']) await pushImage(registry, name, sampleImage(seed), 'latest');
+    for (const seed of ['one', 'two', 'three'])
+      await pushImage(registry, name, sampleImage(seed), { tags: ['latest'] });
     expect((await registry.tags(name, { limit: 10 }, call)).value.items).toEqual([tag('latest')]);
   });
 }
@@ -69,7 +70,7 @@ function catalogContract(check: Check): void {
     check(
       `lists repositories in the order of their bytes, ${limit} a page`,
       async (registry) => {
-        for (const each of [...names].reverse()) await pushManifest(registry, each, sampleIndex([]), 'v1');
+        for (const each of [...names].reverse()) await pushManifest(registry, each, sampleIndex([]), { tags: ['v1'] });
         const list = await allPages(async (options) => (await registry.repositories(options, call)).value, limit);
         expect(list.items).toEqual(names);
         expect(list.pages.length).toBe(Math.ceil(names.length / limit));
@@ -94,7 +95,7 @@ function catalogContract(check: Check): void {
     'a repository stays when its content is deleted',
     async (registry) => {
       const index = sampleIndex([]);
-      await pushManifest(registry, name, index, 'v1');
+      await pushManifest(registry, name, index, { tags: ['v1'] });
       await registry.deleteManifest(name, index.descriptor.digest, call);
       expect((await registry.repositories({ limit: 10 }, call)).value.items).toEqual([name]);
       expect((await registry.tags(name, { limit: 10 }, call)).value.items).toEqual([]);
@@ -108,7 +109,7 @@ function extrasContract(check: Check): void {
     const { tagDigests } = registry.extras;
     if (!tagDigests) return;
     const images = [sampleImage('one'), sampleImage('two')];
-    for (const [at, image] of images.entries()) await pushImage(registry, name, image, `t${at}`, `u${at}`);
+    for (const [at, image] of images.entries()) await pushImage(registry, name, image, { tags: [`t${at}`, `u${at}`] });
     const { items } = await allPages((options) => tagDigests(name, options, call), 3);
     const [one, two] = images.map(({ descriptor }) => descriptor.digest);
     expect(items.map((item) => [item.tag, item.digest]) as unknown).toEqual([
@@ -122,7 +123,7 @@ function extrasContract(check: Check): void {
   check('makes a repository before a push, where that is needed', async (registry) => {
     await registry.extras.ensureRepository?.(name, call);
     await registry.extras.ensureRepository?.(name, call);
-    await pushImage(registry, name, sampleImage('after'), 'v1');
+    await pushImage(registry, name, sampleImage('after'), { tags: ['v1'] });
     expect((await registry.tags(name, { limit: 10 }, call)).value.items).toEqual([tag('v1')]);
   });
 }

@@ -19,9 +19,9 @@ function readContract(check: Check): void {
       async (registry) => {
         const image = sampleImage('exact', { docker });
         const index = sampleIndex([image], { docker });
-        const put = await pushImage(registry, name, image, 'v1');
+        const put = await pushImage(registry, name, image, { tags: ['v1'] });
         expect(put.descriptor).toMatchObject(image.descriptor);
-        await pushManifest(registry, name, index, 'all');
+        await pushManifest(registry, name, index, { tags: ['all'] });
         for (const [reference, expected] of [
           [tag('v1'), image],
           [image.descriptor.digest, image],
@@ -48,7 +48,7 @@ function readContract(check: Check): void {
   check('takes a manifest of nearly 4 MiB', async (registry) => {
     const annotations = Object.fromEntries(Array.from({ length: 390 }, (_, at) => [`k${at}`, 'x'.repeat(10_000)]));
     const index = sampleIndex([], { annotations });
-    await pushManifest(registry, name, index, 'big');
+    await pushManifest(registry, name, index, { tags: ['big'] });
     expect((await registry.getManifest(name, tag('big'), call)).value.bytes).toEqual(index.bytes);
   });
 
@@ -77,7 +77,7 @@ function readContract(check: Check): void {
     const missing = sampleImage('missing').descriptor.digest;
     await expectCode(registry.getManifest(name, tag('v1'), call), 'NAME_UNKNOWN');
     await expectCode(registry.resolveManifest(name, tag('v1'), call), 'NAME_UNKNOWN', 'MANIFEST_UNKNOWN');
-    await pushImage(registry, name, sampleImage('there'), 'v1');
+    await pushImage(registry, name, sampleImage('there'), { tags: ['v1'] });
     for (const reference of [tag('v2'), missing]) {
       await expectCode(registry.getManifest(name, reference, call), 'MANIFEST_UNKNOWN');
       await expectCode(registry.resolveManifest(name, reference, call), 'MANIFEST_UNKNOWN');
@@ -86,7 +86,7 @@ function readContract(check: Check): void {
 
   check('a blob is not a manifest', async (registry) => {
     const image = sampleImage('blob or manifest');
-    await pushImage(registry, name, image, 'v1');
+    await pushImage(registry, name, image, { tags: ['v1'] });
     await expectCode(registry.getManifest(name, image.config.digest, call), 'MANIFEST_UNKNOWN');
   });
 }
@@ -94,7 +94,7 @@ function readContract(check: Check): void {
 function refusalContract(check: Check): void {
   check('content that is not what its digest says is DIGEST_INVALID and is not stored', async (registry) => {
     const index = sampleIndex([]);
-    await pushManifest(registry, name, index, 'there');
+    await pushManifest(registry, name, index, { tags: ['there'] });
     const other = sampleIndex([], { annotations: { other: 'yes' } });
     const options = { mediaType: MediaType.ociIndex, digest: index.descriptor.digest, tags: [tag('v1')] };
     await expectCode(registry.putManifest(name, other.bytes, options, call), 'DIGEST_INVALID');
@@ -123,15 +123,18 @@ function refusalContract(check: Check): void {
 
   check('a manifest beyond the bound is MANIFEST_TOO_LARGE', async (registry) => {
     const index = sampleIndex([], { annotations: { long: 'x'.repeat(Bounds.manifestBytes) } });
-    await expectCode(pushManifest(registry, name, index, 'v1'), 'MANIFEST_TOO_LARGE');
+    await expectCode(pushManifest(registry, name, index, { tags: ['v1'] }), 'MANIFEST_TOO_LARGE');
   });
 
   check(
     'a manifest whose blobs are not there is MANIFEST_BLOB_UNKNOWN, and its tags stay',
     async (registry) => {
       const first = sampleImage('first');
-      await pushImage(registry, name, first, 'v1');
-      await expectCode(pushManifest(registry, name, sampleImage('second'), 'v1', 'v2'), 'MANIFEST_BLOB_UNKNOWN');
+      await pushImage(registry, name, first, { tags: ['v1'] });
+      await expectCode(
+        pushManifest(registry, name, sampleImage('second'), { tags: ['v1', 'v2'] }),
+        'MANIFEST_BLOB_UNKNOWN',
+      );
       expect((await registry.resolveManifest(name, tag('v1'), call)).value.digest).toBe(first.descriptor.digest);
       await expectCode(registry.resolveManifest(name, tag('v2'), call), 'MANIFEST_UNKNOWN');
     },
@@ -152,7 +155,9 @@ function refusalContract(check: Check): void {
       config: { mediaType: MediaType.ociConfig, digest: config.digest, size: config.bytes.byteLength },
       layers: [foreign],
     });
-    expect((await pushManifest(registry, name, manifest, 'win')).descriptor.digest).toBe(manifest.descriptor.digest);
+    expect((await pushManifest(registry, name, manifest, { tags: ['win'] })).descriptor.digest).toBe(
+      manifest.descriptor.digest,
+    );
   });
 
   check('an index without its children is taken or refused as the capabilities say', async (registry) => {
@@ -171,7 +176,7 @@ function refusalContract(check: Check): void {
 function tagContract(check: Check): void {
   check('sets several tags with one manifest and says which', async (registry) => {
     const image = sampleImage('tags');
-    const put = await pushImage(registry, name, image, '1.2.3', '1.2', 'latest');
+    const put = await pushImage(registry, name, image, { tags: ['1.2.3', '1.2', 'latest'] });
     expect([...put.tags].sort()).toEqual(['1.2', '1.2.3', 'latest'].map(tag));
     for (const each of put.tags) {
       expect((await registry.resolveManifest(name, each, call)).value.digest).toBe(image.descriptor.digest);
@@ -187,18 +192,18 @@ function tagContract(check: Check): void {
 
   check('a tag moves to the manifest pushed last; the one before stays by digest', async (registry) => {
     const [first, second] = [sampleImage('first'), sampleImage('second')];
-    await pushImage(registry, name, first, 'latest');
-    await pushImage(registry, name, second, 'latest');
+    await pushImage(registry, name, first, { tags: ['latest'] });
+    await pushImage(registry, name, second, { tags: ['latest'] });
     expect((await registry.resolveManifest(name, tag('latest'), call)).value.digest).toBe(second.descriptor.digest);
     expect((await registry.getManifest(name, first.descriptor.digest, call)).value.bytes).toEqual(first.bytes);
   });
 
   check('while a tag moves, a reader gets one manifest or the other, whole', async (registry) => {
     const images = [sampleImage('left'), sampleImage('right')];
-    for (const image of images) await pushImage(registry, name, image, 'moving');
+    for (const image of images) await pushImage(registry, name, image, { tags: ['moving'] });
     const moves = (async () => {
       for (let round = 0; round < 10; round++) {
-        for (const image of images) await pushManifest(registry, name, image, 'moving', `copy`);
+        for (const image of images) await pushManifest(registry, name, image, { tags: ['moving', `copy`] });
       }
     })();
     for (let round = 0; round < 20; round++) {

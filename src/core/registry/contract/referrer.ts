@@ -39,7 +39,7 @@ function listingContract(check: Check): void {
   check(
     'says that it keeps the list, and lists what refers to a manifest',
     async (registry) => {
-      await pushImage(registry, name, subject, 'v1');
+      await pushImage(registry, name, subject, { tags: ['v1'] });
       const put = await pushImage(registry, name, signature);
       expect(put.subject).toBe(subject.descriptor.digest);
       await pushImage(registry, name, plain);
@@ -61,7 +61,7 @@ function listingContract(check: Check): void {
   );
 
   check('a manifest without a subject says nothing of one', async (registry) => {
-    expect((await pushImage(registry, name, subject, 'v1')).subject).toBeUndefined();
+    expect((await pushImage(registry, name, subject, { tags: ['v1'] })).subject).toBeUndefined();
   });
 
   check(
@@ -75,7 +75,7 @@ function listingContract(check: Check): void {
 
   check('nothing refers to an unknown digest, nor in an unknown repository', async (registry) => {
     expect((await referrersOf(registry, subject.descriptor.digest)).found).toEqual([]);
-    await pushImage(registry, name, subject, 'v1');
+    await pushImage(registry, name, subject, { tags: ['v1'] });
     expect((await referrersOf(registry, subject.descriptor.digest)).found).toEqual([]);
   });
 
@@ -91,7 +91,7 @@ function listingContract(check: Check): void {
   check(
     'a deleted referrer is listed no more; a deleted subject keeps its referrers',
     async (registry) => {
-      await pushImage(registry, name, subject, 'v1');
+      await pushImage(registry, name, subject, { tags: ['v1'] });
       for (const image of [signature, plain]) await pushImage(registry, name, image);
       await registry.deleteManifest(name, plain.descriptor.digest, call);
       await registry.deleteManifest(name, subject.descriptor.digest, call);

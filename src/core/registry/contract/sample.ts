@@ -103,17 +103,25 @@ function blobDescriptor(mediaType: string, { digest, bytes }: SampleBlob): Descr
   return { mediaType, digest, size: bytes.byteLength };
 }
 
+export type PushOptions = { readonly tags?: readonly string[] };
+
 /** Pushes an image's blobs, then its manifest with the tags. */
-export async function pushImage(registry: Registry, name: string, image: SampleImage, ...tags: string[]) {
+export async function pushImage(registry: Registry, name: string, image: SampleImage, options: PushOptions = {}) {
   for (const { digest, bytes } of image.blobs) {
     await registry.putBlob(repo(name), { digest, size: bytes.byteLength }, bytes, testCall());
   }
-  return await pushManifest(registry, name, image, ...tags);
+  return await pushManifest(registry, name, image, options);
 }
 
-export async function pushManifest(registry: Registry, name: string, manifest: SampleManifest, ...tags: string[]) {
-  const options = { mediaType: manifest.descriptor.mediaType, tags: tags.map(tag) };
-  return await registry.putManifest(repo(name), manifest.bytes, options, testCall());
+export async function pushManifest(
+  registry: Registry,
+  name: string,
+  manifest: SampleManifest,
+  options: PushOptions = {},
+) {
+  const { mediaType } = manifest.descriptor;
+  const tags = (options.tags ?? []).map(tag);
+  return await registry.putManifest(repo(name), manifest.bytes, { mediaType, tags }, testCall());
 }
 
 /** The bytes of a blob that a registry answered. */

@@ -37,6 +37,8 @@ export type ContractOptions = {
 export type Fixture = { readonly registry: Registry; dispose?(): Promise<void> | void };
 export type MakeFixture = () => Promise<Fixture> | Fixture;
 
+export type PartOptions = ContractOptions & { readonly make: MakeFixture };
+
 /** One part of the suite: registers its tests with `check`. */
 export type Check = (
   title: string,
@@ -44,10 +46,10 @@ export type Check = (
   needs?: readonly ContractFeature[],
 ) => void;
 
-export function describePart(title: string, make: MakeFixture, options: ContractOptions, part: (check: Check) => void) {
+export function describePart(title: string, part: (check: Check) => void, { make, without = {} }: PartOptions): void {
   describe(title, () => {
     part((name, body, needs = []) => {
-      if (needs.some((feature) => options.without?.[feature] !== undefined)) return;
+      if (needs.some((feature) => without[feature] !== undefined)) return;
       test(name, async () => {
         const fixture = await make();
         try {

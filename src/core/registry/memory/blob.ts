@@ -24,7 +24,7 @@ export function blobMethods(state: MemoryState, startUpload: Writer['startUpload
     },
     async putBlob(repository, target, body, call) {
       const chunks = await readWhole(body, target, call);
-      return linkVerified(state, repository, target.digest, new Blob(chunks));
+      return linkVerified(state, repository, { digest: target.digest, blob: new Blob(chunks) });
     },
     async mountBlob(repository, digest, options, call) {
       const source = await findReadable(state, repository, digest, options);
@@ -38,8 +38,10 @@ export function blobMethods(state: MemoryState, startUpload: Writer['startUpload
   };
 }
 
+type Unverified = { readonly digest: Digest; readonly blob: Blob };
+
 /** Makes a blob part of a repository once its bytes are what the digest says. Throws DIGEST_INVALID. */
-export async function linkVerified(state: MemoryState, repository: RepositoryName, digest: Digest, blob: Blob) {
+export async function linkVerified(state: MemoryState, repository: RepositoryName, { digest, blob }: Unverified) {
   const actual = digestOf(new Uint8Array(await blob.arrayBuffer()), algorithmOf(digest));
   if (actual !== digest) throw digestMismatch(digest, actual);
   ensureRepository(state, repository).blobs.set(digest, blob);
@@ -62,8 +64,9 @@ async function findReadable(
   state: MemoryState,
   into: RepositoryName,
   digest: Digest,
-  { from, mayRead }: MountOptions,
+  options: MountOptions,
 ): Promise<Blob | undefined> {
+  const { from, mayRead } = options;
   const names = from === undefined ? [into, ...state.repositories.keys()] : [from];
   for (const name of names) {
     const blob = state.repositories.get(name)?.blobs.get(digest);

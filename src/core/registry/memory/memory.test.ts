@@ -56,10 +56,10 @@ describe('memory()', () => {
     const registry = memory({ referrers: false });
     const subject = sampleImage('subject');
     const signature = sampleImage('signature', { subject: subject.descriptor });
-    await pushImage(registry, name, subject, 'v1');
+    await pushImage(registry, name, subject, { tags: ['v1'] });
     expect((await pushImage(registry, name, signature)).subject).toBeUndefined();
     const list = sampleManifest(MediaType.ociIndex, { manifests: [signature.descriptor] });
-    await pushManifest(registry, name, list, referrersTag(subject.descriptor.digest));
+    await pushManifest(registry, name, list, { tags: [referrersTag(subject.descriptor.digest)] });
     const { value } = await registry.referrers(name, subject.descriptor.digest, {}, call);
     expect(value.items.map(({ digest }) => digest)).toEqual([signature.descriptor.digest]);
   });

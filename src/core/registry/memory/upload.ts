@@ -53,7 +53,7 @@ function uploadOf(state: MemoryState, session: Session): Upload {
       alone(call, async () => {
         if (final) await append(session, final.body, final, call);
         state.uploads.delete(session.id);
-        return await linkVerified(state, session.repository, digest, new Blob(session.chunks.map(ownBytes)));
+        return await linkVerified(state, session.repository, { digest, blob: new Blob(session.chunks.map(ownBytes)) });
       }),
     async cancel(call) {
       sessionOf(state, session.repository, session.id, call);
