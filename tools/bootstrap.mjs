@@ -149,7 +149,10 @@ const install = (root) => {
     const first = workingBun(modules, version) ?? fetchBun(root, scratch, version);
     const { env, args } = bunSettings(root);
     // Frozen: the lock file is read and never rewritten, whatever a user's own settings say.
-    run('bun install', [first, 'install', '--frozen-lockfile', '--no-progress', '--no-summary', ...args], { cwd: root, env });
+    run('bun install', [first, 'install', '--frozen-lockfile', '--no-progress', '--no-summary', ...args], {
+      cwd: root,
+      env,
+    });
     const bun = workingBun(modules, version);
     if (!bun) throw new SetupError(`bun.lock was installed, but node_modules holds no working Bun ${version}.`);
     link(root, bun);
@@ -224,7 +227,9 @@ const withLock = async (root, work) => {
 export const ensureInstalled = async (root) => {
   if (isInstalled(root)) return false;
   if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
-    throw new SetupError(`Node ${process.versions.node} is too old: install Node ${OLDEST_NODE} or newer, then try again.`);
+    throw new SetupError(
+      `Node ${process.versions.node} is too old: install Node ${OLDEST_NODE} or newer, then try again.`,
+    );
   }
   return withLock(root, () => {
     if (isInstalled(root)) return false;

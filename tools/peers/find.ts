@@ -2,8 +2,12 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import peers from './peers.json';
 
-/** Where a peer was built or installed: `ENTREPOT_PEERS` (a folder) goes before PATH. */
-export function findPeer(name: string, env: Record<string, string | undefined> = process.env): string | undefined {
+/** Where `npm run peers` builds them unless ENTREPOT_PEERS says otherwise. */
+const ownFolder = join(import.meta.dir, '../../.peers');
+type Env = Record<string, string | undefined>;
+
+/** Where a peer was built or installed: `ENTREPOT_PEERS` (a folder, default `.peers`) goes before PATH. */
+export function findPeer(name: string, env: Env = { ENTREPOT_PEERS: ownFolder, ...process.env }): string | undefined {
   const folders = [env.ENTREPOT_PEERS, ...(env.PATH ?? '').split(delimiter)];
   return folders
     .filter((folder): folder is string => folder !== undefined && folder !== '')

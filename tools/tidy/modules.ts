@@ -1,7 +1,7 @@
 import { isTestCode, placeOf } from './place.ts';
 import type { Problem, Project, Rule } from './source.ts';
 
-const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|d))?\.(ts|tsx|mjs)$/;
+const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|fake|d))?\.(ts|tsx|mjs)$/;
 /** Names that say nothing: what is in such a file belongs to a noun. */
 const VAGUE = /^(utils?|helpers?|common|misc|shared|index|types-?utils?)(\.test)?\.(ts|tsx|mjs)$/;
 

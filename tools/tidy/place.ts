@@ -12,7 +12,7 @@ export const ROWS: readonly (readonly string[])[] = [
 ];
 
 /** Inside these layers some modules may import others: each lists what it may import. Elsewhere: none. */
-export const INSIDE: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+const INSIDE: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   core: { std: [], oci: ['std'], sql: ['std'], registry: ['oci', 'std'] },
   // The files of `src/app` itself are the wiring, `compose`.
   app: { compose: [], commands: ['compose'], cli: ['commands', 'compose'] },
@@ -33,10 +33,10 @@ export const placeOf = (path: string): Place | undefined => {
 
 /** Code that only tests run: it may use the test runner, and the product never imports it. */
 export const isTestCode = (path: string): boolean =>
-  /\.test\.tsx?$/.test(path) ||
+  /\.(test|fake)\.tsx?$/.test(path) ||
   !path.startsWith('src/') ||
   /\/(contract|testing|fixtures)\//.test(path) ||
-  /\/contract\.ts$/.test(path);
+  /\/(contract|testing)\.ts$/.test(path);
 
 const rowOf = (layer: string): number => ROWS.findIndex((row) => row.includes(layer));
 

@@ -11,11 +11,11 @@ import {
   walk,
 } from './source.ts';
 
-export const MAX_FILE_LINES = 400;
-export const MAX_FUNCTION_LINES = 70;
+const MAX_FILE_LINES = 400;
+const MAX_FUNCTION_LINES = 70;
 /** Then one more: an options object, or `call` (who, why, with what patience) as in the Registry contract. */
-export const MAX_PARAMETERS = 3;
-export const MAX_METHODS = 8;
+const MAX_PARAMETERS = 3;
+const MAX_METHODS = 8;
 
 const BODIES = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);
 const SIGNATURES = new Set(['TSMethodSignature', 'TSFunctionType', 'TSCallSignatureDeclaration']);

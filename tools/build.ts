@@ -1,0 +1,34 @@
+// Makes one executable of the program: `npm run build` → dist/entrepot, or `npm run build -- linux-arm64` for another
+// platform. It needs nothing on the machine that runs it.
+import { mkdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.dirname(import.meta.dir);
+/** The program, and the threads it starts by their own file: those are entry points too. */
+const ENTRIES = ['src/app/cli/main.ts'];
+const TARGET = /^(linux|darwin)-(x64|arm64)(-musl|-baseline)?$/;
+
+const target = process.argv[2];
+if (target !== undefined && !TARGET.test(target)) {
+  console.error(
+    `error: ${target} is no platform to build for. Say one such as linux-x64, linux-arm64 or darwin-arm64.`,
+  );
+  process.exit(2);
+}
+const outfile = path.join(root, 'dist', target === undefined ? 'entrepot' : `entrepot-${target}`);
+mkdirSync(path.dirname(outfile), { recursive: true });
+
+// No bytecode: it freezes `import.meta.url`, by which the writer's thread finds its file.
+const flags = ['--compile', '--minify-whitespace', '--minify-syntax', '--sourcemap=inline', `--outfile=${outfile}`];
+if (target !== undefined) flags.push(`--target=bun-${target}`);
+// The folder it is started from must not decide how it runs.
+flags.push('--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig');
+const child = Bun.spawn([process.execPath, 'build', ...flags, ...ENTRIES.map((file) => path.join(root, file))], {
+  cwd: root,
+  stdin: 'ignore',
+  stdout: 'inherit',
+  stderr: 'inherit',
+});
+const exitCode = await child.exited;
+if (exitCode === 0) console.log(`${outfile} (${(statSync(outfile).size / 1e6).toFixed(0)} MB)`);
+process.exitCode = exitCode;
