@@ -1,27 +1,10 @@
 import { algorithmOf, createHasher, type Descriptor, RegistryError } from '#core/oci';
 import { type ByteStream, type Clock, chunksOf } from '#core/std';
 import { digestMismatch, sizeMismatch } from '../answer.ts';
+import { createLane, type Lane } from './lane.ts';
 
-/** One of several readers of a download, with a bounded queue of its own. */
-export type Branch = {
-  readonly body: ByteStream;
-  /** The reader ended or failed: nothing more is kept for it. */
-  close(): void;
-  /** Why it was cut, if it was. */
-  readonly failure: unknown;
-};
-
-type Lane = Branch & {
-  push(chunk: Uint8Array): void;
-  end(): void;
-  fail(reason: unknown): void;
-  /** Resolves once there is room, or the lane is closed. */
-  room(): Promise<void>;
-  readonly closed: boolean;
-  readonly queuedBytes: number;
-  /** Bytes the reader took so far. */
-  readonly takenBytes: number;
-};
+/** One of several readers of a download, with a bounded queue of its own; `failure` is why it was cut, if it was. */
+export type Branch = Pick<Lane, 'body' | 'close' | 'failure'>;
 
 export type TeeOptions = {
   readonly count: number;
@@ -108,83 +91,4 @@ export class StallError extends RegistryError {
     super('UPSTREAM_TIMEOUT', `the destination took no bytes for ${Math.round(stallMs / 1000)} s`);
     this.name = 'StallError';
   }
-}
-
-function createLane(bufferBytes: number, onTaken: (bytes: number) => void): Lane {
-  const queue: Uint8Array[] = [];
-  let queuedBytes = 0;
-  let takenBytes = 0;
-  let ended = false;
-  let failure: { readonly reason: unknown } | undefined;
-  let closed = false;
-  let wakeReader = () => {};
-  let wakeWriter = () => {};
-  const close = () => {
-    closed = true;
-    queue.length = 0;
-    queuedBytes = 0;
-    wakeReader();
-    wakeWriter();
-  };
-  const take = (controller: ReadableStreamDefaultController<Uint8Array>): boolean => {
-    const chunk = queue.shift();
-    if (failure) controller.error(failure.reason);
-    else if (chunk) {
-      queuedBytes -= chunk.byteLength;
-      takenBytes += chunk.byteLength;
-      onTaken(takenBytes);
-      controller.enqueue(chunk);
-      if (queuedBytes <= bufferBytes) wakeWriter();
-    } else if (ended) controller.close();
-    else if (closed) controller.error(new Error('closed by its reader'));
-    else return false;
-    return true;
-  };
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        while (!take(controller)) {
-          await new Promise<void>((resolve) => {
-            wakeReader = resolve;
-          });
-        }
-      },
-      cancel: close,
-    },
-    { highWaterMark: 0 },
-  );
-  return {
-    body,
-    close,
-    push(chunk) {
-      queue.push(chunk);
-      queuedBytes += chunk.byteLength;
-      wakeReader();
-    },
-    end() {
-      ended = true;
-      wakeReader();
-    },
-    fail(reason) {
-      failure ??= { reason };
-      close();
-    },
-    room: () =>
-      new Promise<void>((resolve) => {
-        wakeWriter = resolve;
-        if (closed || queuedBytes <= bufferBytes) resolve();
-      }),
-    get failure() {
-      return failure?.reason;
-    },
-    get closed() {
-      return closed;
-    },
-    get queuedBytes() {
-      return queuedBytes;
-    },
-    get takenBytes() {
-      return takenBytes;
-    },
-  };
 }
