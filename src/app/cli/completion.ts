@@ -1,15 +1,14 @@
 import { AppError } from '#core/std';
-import { COMMANDS } from './commands/all.ts';
 import { ExitCode } from './exit.ts';
 import { optionsOf } from './parser.ts';
 import type { CommandRun, CommandSpec } from './spec.ts';
 
 /** Scripts made from the table of commands; they know words and flags, and leave the rest to file names. */
-export const completion: CommandRun = async ({ io }, { words }) => {
+export const completion: CommandRun = async ({ io, commands }, { words }) => {
   const [shell = ''] = words;
   const script = SCRIPTS[shell];
   if (!script) throw new AppError('USAGE', `there is no completion for "${shell}"`, { hint: 'use bash, zsh or fish' });
-  io.stdout.write(script(wordsByPath(COMMANDS)));
+  io.stdout.write(script(wordsByPath(commands)));
   return ExitCode.ok;
 };
 

@@ -1,13 +1,19 @@
-import { AppError } from '#core/std';
+import { AppError, silentLog } from '#core/std';
 import type { Config, ConfigResult } from '#surface/config';
+import type { Running } from '#surface/server/api';
+import type { Session } from '../commands/session.ts';
+import type { Machine } from '../machine.ts';
+import { VERSION } from '../version.ts';
 import type { Io } from './io.ts';
 import { type Answer, type OutputFormat, parseOutputFormat, writeAnswer } from './output.ts';
 import { type Paint, paintFor } from './paint.ts';
-import { flagOption, type Typed, textOption } from './spec.ts';
+import { type CommandSpec, flagOption, type Typed, textOption } from './spec.ts';
 
 /** What every command is given: the machine, and the shared options as they were meant. */
 export type Context = {
   readonly io: Io;
+  /** The table of commands, for those that print it. */
+  readonly commands: readonly CommandSpec[];
   readonly format: OutputFormat;
   readonly paint: Paint;
   readonly debug: boolean;
@@ -21,9 +27,13 @@ export type Context = {
   readConfig(): Promise<ConfigResult & { readonly found: boolean }>;
   /** As `readConfig`; throws CONFIG_INVALID. */
   config(): Promise<Config>;
+  /** Opens what a command works with, and closes it whatever happens. */
+  withSession<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  /** Runs a long job with its progress shown. Ctrl-C stops it in an orderly way, a second one at once. */
+  withProgress<T>(job: (running: Running) => Promise<T>): Promise<T>;
 };
 
-export function createContext(io: Io, typed: Typed): Context {
+export function createContext(io: Io, commands: readonly CommandSpec[], typed: Typed): Context {
   const format = parseOutputFormat(textOption(typed, 'output') ?? 'text');
   const wantsColor = typed.options.color !== false;
   const note = (line: string) => io.stderr.write(`${line}\n`);
@@ -35,8 +45,13 @@ export function createContext(io: Io, typed: Typed): Context {
     const used = source ?? { text: 'version: 1\n', file: '', folder: io.cwd };
     return { ...read(used, overrides), found: source !== undefined };
   };
+  const config = async () => {
+    const { requireConfig } = await import('#surface/config');
+    return requireConfig(await readConfig());
+  };
   return {
     io,
+    commands,
     format,
     paint: paintFor(io.stderr, io.env, wantsColor),
     debug: flagOption(typed, 'debug'),
@@ -44,11 +59,27 @@ export function createContext(io: Io, typed: Typed): Context {
     note,
     confirm: (question) => confirm(io, typed, question),
     readConfig,
-    config: async () => {
-      const { requireConfig } = await import('#surface/config');
-      return requireConfig(await readConfig());
+    config,
+    withSession: async (work) => {
+      const { openSession } = await import('../commands/session.ts');
+      const session = await openSession(await config(), machineOf(io));
+      try {
+        return await work(session);
+      } finally {
+        await session.close();
+      }
+    },
+    withProgress: async (job) => {
+      const { runWithProgress } = await import('./progress/run.ts');
+      const choice = flagOption(typed, 'quiet') ? 'none' : textOption(typed, 'progress');
+      return await runWithProgress({ io, choice, color: wantsColor }, job);
     },
   };
+}
+
+/** The machine as commands use it: they are quiet but for what they answer. */
+export function machineOf(io: Io): Machine {
+  return { clock: io.clock, env: io.env, fetch: globalThis.fetch, log: silentLog(), version: VERSION };
 }
 
 /** Flags that set a key of the configuration, by their option's name. */

@@ -1,4 +1,5 @@
 import type { Clock } from '#core/std';
+import type { LineSink } from '../line-sink.ts';
 
 /** One of the two output streams. */
 export type Screen = {
@@ -21,6 +22,10 @@ export type Io = {
   /** Calls back at each Ctrl-C or SIGTERM until the returned function is called. */
   readonly onInterrupt: (handler: () => void) => () => void;
   readonly files: Files;
+  /** Where a server's log goes: standard output, gathered. */
+  readonly logSink: () => LineSink;
+  /** Ends the process at once. */
+  readonly exit: (code: number) => void;
 };
 
 /** Files named by a person. */

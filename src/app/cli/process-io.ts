@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { systemClock, systemCodeOf } from '#core/std';
+import { bufferedSink } from '../line-sink.ts';
 import type { Files, Io, Screen } from './io.ts';
 
 /** The machine as it is. */
@@ -16,6 +17,8 @@ export function processIo(): Io {
     ask,
     onInterrupt,
     files,
+    logSink: () => bufferedSink(1),
+    exit: (code) => process.exit(code),
   };
 }
 

@@ -19,7 +19,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     await parser.parseAsync([...argv], { from: 'user' });
     if (!chosen) return ExitCode.ok;
     const execute = await chosen.spec.load();
-    return await execute(createContext(io, chosen.typed), chosen.typed);
+    return await execute(createContext(io, COMMANDS, chosen.typed), chosen.typed);
   } catch (thrown) {
     if (thrown instanceof CommanderError && isHelp(thrown)) return thrown.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     const failure = thrown instanceof CommanderError ? usageError(thrown, argv) : thrown;

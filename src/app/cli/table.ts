@@ -29,8 +29,8 @@ export function formatDuration(durationMs: number): string {
   return `${minutes} min ${Math.round((durationMs % 60_000) / 1000)} s`;
 }
 
-export function plural(count: number, word: string): string {
-  return `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
+export function plural(count: number, word: string, many = `${word}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? word : many}`;
 }
 
 /** Enough of a digest to tell it from others by eye. */

@@ -39,6 +39,10 @@ export function testIo(options: TestIoOptions = {}) {
       return () => handlers.delete(handler);
     },
     files: options.files ?? filesIn(new Map()),
+    logSink: () => ({ write: screen('stdout').write, flush: async () => {} }),
+    exit: (code) => {
+      throw new Error(`the process would end with ${code}`);
+    },
   };
   return {
     io,

@@ -101,10 +101,20 @@ describe('a bad file', () => {
       ],
     },
     {
-      name: 'credentials without a secret, and a wrong key in a list of them',
-      text: 'version: 1\nregistries:\n  quay.io: { credentials: { username: a } }\n  ghcr.io: { credentials: [{ username: a, paswordFile: b }] }\n',
+      name: 'a wrong key in credentials, and a list of them',
+      text: 'version: 1\nregistries:\n  quay.io: { credentials: [] }\n  ghcr.io: { credentials: { username: a, paswordFile: b } }\n',
       problems: [
-        'entrepot.yaml:4:43  unknown key "paswordFile" in registries.ghcr.io.credentials[0] (did you mean "passwordFile"?)',
+        'entrepot.yaml:3:27  registries.quay.io.credentials: a list is not in this release; write one map',
+        'entrepot.yaml:4:42  unknown key "paswordFile" in registries.ghcr.io.credentials (did you mean "passwordFile"?)',
+      ],
+    },
+    {
+      name: 'credentials without a secret, with two, and without a name',
+      text: 'version: 1\nregistries:\n  a.io: { credentials: { username: a } }\n  b.io: { credentials: { username: a, passwordFile: b, passwordEnv: C } }\n  c.io: { credentials: { passwordFile: b } }\n',
+      problems: [
+        'entrepot.yaml:3:24  registries.a.io.credentials: expected one secret (passwordFile, passwordEnv, identityTokenFile, …), got none',
+        'entrepot.yaml:4:24  registries.b.io.credentials: expected one secret (passwordFile, passwordEnv, identityTokenFile, …), got 2',
+        'entrepot.yaml:5:24  registries.c.io.credentials.username is missing',
       ],
     },
     {
@@ -134,14 +144,14 @@ describe('a bad file', () => {
 describe('a good file', () => {
   test('defaults are filled in and paths start at the file', () => {
     const config = requireConfig(
-      read('version: 1\nregistries: { quay.io: { ca: ca.pem, credentials: [{ username: u, passwordFile: s/p }] } }\n'),
+      read('version: 1\nregistries: { quay.io: { ca: ca.pem, credentials: { username: u, passwordFile: s/p } } }\n'),
     );
     expect(config.storage.path).toBe('/srv/registry/data');
     expect(config.server.listen).toBe('127.0.0.1:5000');
     expect(config.namespaces).toBeUndefined();
     expect(config.registries['quay.io']).toMatchObject({
       ca: '/srv/registry/ca.pem',
-      credentials: [{ username: 'u', passwordFile: '/srv/registry/s/p' }],
+      credentials: { username: 'u', passwordFile: '/srv/registry/s/p' },
     });
   });
 

@@ -49,11 +49,6 @@ const secretEnv = (what: string) =>
     .meta({ description: `Environment variable that holds the ${what}.` });
 
 const credential = z.strictObject({
-  repositories: z
-    .array(text())
-    .min(1)
-    .optional()
-    .meta({ description: 'Repositories at that host that these credentials are for. Default: all.' }),
   username: text().optional().meta({ description: 'Account name.' }),
   passwordFile: secretFile('password'),
   passwordEnv: secretEnv('password'),
@@ -64,12 +59,9 @@ const credential = z.strictObject({
 });
 
 const registry = z.strictObject({
-  credentials: z
-    .union([credential, z.array(credential).min(1)])
+  credentials: credential
     .optional()
-    .meta({
-      description: 'How to sign in; of a list, the first whose repositories match. Default: docker’s own files.',
-    }),
+    .meta({ description: 'How to sign in. Default: what docker and podman have stored for the host.' }),
   url: text()
     .optional()
     .meta({ description: 'Address when it differs from the name.', examples: ['http://127.0.0.1:7000'] }),
@@ -110,11 +102,20 @@ const access = z.strictObject({
 });
 
 const tagRules = z.strictObject({
-  include: z.array(text()).default([]).meta({ description: 'Tags by exact name or glob. Default: all.' }),
-  exclude: z.array(text()).default([]).meta({ description: 'Tags left out, by exact name or glob.' }),
+  include: z
+    .array(text())
+    .default([])
+    .meta({
+      description:
+        'Tags by exact name, glob, `semver` (any version) or `semver:RANGE`. Without include and semver: all.',
+    }),
+  exclude: z.array(text()).default([]).meta({ description: 'Tags left out, whatever selects them.' }),
   semver: text()
     .optional()
-    .meta({ description: 'Only tags that are versions in this range.', examples: ['>=1.20', '^2.1 || ^3'] }),
+    .meta({
+      description: 'Tags that are versions in this range, besides those of include.',
+      examples: ['>=1.20', '^2.1 || ^3'],
+    }),
 });
 
 const mirror = z.strictObject({

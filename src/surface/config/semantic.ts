@@ -16,7 +16,7 @@ export function checkMeaning(config: Config): Finding[] {
       ...checkHost(host, ['registries', host]),
       ...checkUrl(registry.url, ['registries', host, 'url']),
       ...checkUrl(registry.proxyUrl, ['registries', host, 'proxyUrl']),
-      ...checkCredentials(registry.credentials, ['registries', host, 'credentials']),
+      ...(registry.credentials ? checkCredential(registry.credentials, ['registries', host, 'credentials']) : []),
     ]),
     ...Object.entries(config.namespaces ?? {}).flatMap(([name, namespace]) => [
       ...checkNamespaceName(name),
@@ -155,14 +155,6 @@ function checkUrl(url: string | undefined, path: Path): Finding[] {
   return [];
 }
 
-function checkCredentials(credentials: CredentialConfig | CredentialConfig[] | undefined, path: Path): Finding[] {
-  if (credentials === undefined) return [];
-  if (Array.isArray(credentials)) {
-    return credentials.flatMap((credential, index) => checkCredential(credential, [...path, index]));
-  }
-  return checkCredential(credentials, path);
-}
-
 function checkCredential(credential: CredentialConfig, path: Path): Finding[] {
   const secrets = [
     credential.passwordFile,
@@ -172,11 +164,9 @@ function checkCredential(credential: CredentialConfig, path: Path): Finding[] {
     credential.registryTokenFile,
     credential.registryTokenEnv,
   ].filter((secret) => secret !== undefined);
-  const globs = eachAt(credential.repositories ?? [], [...path, 'repositories'], (glob) => compileGlob(glob));
   if (secrets.length !== 1) {
     const found = secrets.length === 0 ? 'none' : String(secrets.length);
     return [
-      ...globs,
       wrong(
         path,
         `${nameOf(path)}: expected one secret (passwordFile, passwordEnv, identityTokenFile, …), got ${found}`,
@@ -184,9 +174,8 @@ function checkCredential(credential: CredentialConfig, path: Path): Finding[] {
     ];
   }
   const needsName = credential.passwordFile !== undefined || credential.passwordEnv !== undefined;
-  if (needsName && credential.username === undefined)
-    return [...globs, wrong(path, `${nameOf(path)}.username is missing`)];
-  return globs;
+  if (needsName && credential.username === undefined) return [wrong(path, `${nameOf(path)}.username is missing`)];
+  return [];
 }
 
 function eachAt(texts: readonly string[], path: Path, compile: (text: string) => unknown): Finding[] {

@@ -67,8 +67,9 @@ function doneLine(
   // Thousands of unchanged tags are the normal case of a nightly run: the summary counts them.
   if (event.outcome === 'unchanged') return undefined;
   const place = counter(tally, active);
-  if (event.outcome !== 'copied') return `${place} ${event.image}  ${event.outcome}${reason(event.error?.what)}`;
-  return `${place} ${event.image}  copied ${formatBytes(event.bytes)} in ${formatDuration(event.durationMs)}`;
+  if (event.outcome !== 'copied')
+    return `${place} ${event.label ?? event.image}  ${event.outcome}${reason(event.error?.what)}`;
+  return `${place} ${event.label ?? event.image}  copied ${formatBytes(event.bytes)} in ${formatDuration(event.durationMs)}`;
 }
 
 function reason(what: string | undefined): string {

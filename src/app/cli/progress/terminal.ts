@@ -85,9 +85,9 @@ function finishedLine(event: ProgressEvent, paint: Paint): string | undefined {
   if (event.kind !== 'image-done' || event.outcome === 'unchanged') return undefined;
   if (event.outcome === 'copied') {
     const how = `${formatBytes(event.bytes)} in ${formatDuration(event.durationMs)}`;
-    return `${paint.good('✓ copied')}  ${event.image}  ${paint.faint(how)}`;
+    return `${paint.good('✓ copied')}  ${event.label ?? event.image}  ${paint.faint(how)}`;
   }
-  return `${paint.bad(`✗ ${event.outcome}`)}  ${event.image}${event.error ? `  ${event.error.what}` : ''}`;
+  return `${paint.bad(`✗ ${event.outcome}`)}  ${event.label ?? event.image}${event.error ? `  ${event.error.what}` : ''}`;
 }
 
 /** Cuts a line to the terminal's width, not counting colour codes, so that it stays one row. */

@@ -9,7 +9,16 @@ import type { ErrorView, ProgressEvent } from './schema.ts';
 const status = {
   version: '1.2.3',
   serving: true,
-  storage: { path: '/data', repositories: 1, manifests: 2, blobs: 3, blobBytes: 4 },
+  storage: {
+    path: '/data',
+    repositories: 1,
+    manifests: 2,
+    manifestBytes: 9,
+    tags: 5,
+    blobs: 3,
+    blobBytes: 4,
+    uploads: 0,
+  },
   namespaces: ['team'],
   mirrors: [],
 };
@@ -24,7 +33,7 @@ const operations: Operations = {
     throw new RegistryError('MANIFEST_UNKNOWN', `${repository} has no ${reference}`, { hint: 'look again' });
   },
   deleteImage: async (repository, reference) => ({ repository, reference, what: 'tag' }),
-  gc: async ({ apply }) => ({ applied: apply, manifests: 0, blobs: 0, uploads: 0, freedBytes: 0 }),
+  gc: async ({ apply }) => ({ applied: apply, manifests: 0, blobLinks: 0, blobs: 0, files: 0, bytes: 0 }),
   scrub: async () => {
     throw new Error('a bug');
   },
@@ -59,7 +68,9 @@ describe('the client gets what the operation answers', () => {
   test('delete', async () => expect(await client.deleteImage('a', 'b')).toMatchObject({ reference: 'b' }));
   test('gc, planned and run', async () => {
     expect(
-      [await client.gc({ apply: false }), await client.gc({ apply: true })].map((report) => report.applied),
+      [await client.gc({ apply: false, untagged: false }), await client.gc({ apply: true, untagged: false })].map(
+        (report) => report.applied,
+      ),
     ).toEqual([false, true]);
   });
 });

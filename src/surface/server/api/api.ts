@@ -29,7 +29,8 @@ const page = z.object({
 });
 const named = page.extend({ repository: z.string().max(255) });
 const reference = z.object({ repository: z.string().max(255), reference: z.string().max(160) });
-const applied = z.object({ apply: z.enum(['true', 'false']).default('false') });
+const flag = z.enum(['true', 'false']).default('false');
+const gcQuery = z.object({ apply: flag, untagged: flag });
 
 /** `/api/v1`: what the command line and the console ask. Reached over the socket of the data folder only. */
 export function createApi({ operations, log, version }: ApiOptions): { fetch(request: Request): Promise<Response> } {
@@ -77,8 +78,11 @@ function addChanges(api: OpenAPIHono, operations: Operations): void {
     const query = c.req.valid('query');
     return c.json(await operations.deleteImage(query.repository, query.reference), 200);
   });
-  const gc = createRoute({ ...get('/gc', gcReportSchema, applied), method: 'post' });
-  api.openapi(gc, async (c) => c.json(await operations.gc({ apply: c.req.valid('query').apply === 'true' }), 200));
+  const gc = createRoute({ ...get('/gc', gcReportSchema, gcQuery), method: 'post' });
+  api.openapi(gc, async (c) => {
+    const { apply, untagged } = c.req.valid('query');
+    return c.json(await operations.gc({ apply: apply === 'true', untagged: untagged === 'true' }), 200);
+  });
   for (const [path, schema] of [
     ['/scrub', scrubReportSchema],
     ['/mirrors/apply', mirrorReportSchema],

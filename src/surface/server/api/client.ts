@@ -22,7 +22,7 @@ export function apiClient(send: SocketFetch): Operations {
     images: (repository, options) => list('/images', { repository, ...pageQuery(options) }),
     image: (repository, reference) => ask('GET', '/image', { repository, reference }),
     deleteImage: (repository, reference) => ask('DELETE', '/image', { repository, reference }),
-    gc: ({ apply }) => ask<GcReport>('POST', '/gc', { apply: String(apply) }),
+    gc: ({ apply, untagged }) => ask<GcReport>('POST', '/gc', { apply: String(apply), untagged: String(untagged) }),
     scrub: (running) => follow(send, withQuery('/scrub', {}), running),
     mirrorApply: (names, running) => follow(send, withQuery('/mirrors/apply', { name: names }), running),
   };

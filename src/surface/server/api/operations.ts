@@ -16,19 +16,27 @@ export type Listed<T> = { readonly items: readonly T[]; readonly next?: string }
 /** Where a long job tells how it goes, and how it is stopped. */
 export type Running = { readonly onProgress: (event: ProgressEvent) => void; readonly signal: AbortSignal };
 
-/**
- * What can be done to this registry's own state. The application does it where it holds the folder;
- * `apiClient` asks a server over its socket. Whoever calls cannot tell. Throws AppError.
- */
-export type Operations = {
-  status(): Promise<Status>;
+/** What is kept here, read and changed by name. Throws AppError. */
+export interface Contents {
   repositories(options: ListOptions): Promise<Listed<RepositoryItem>>;
   tags(repository: string, options: ListOptions): Promise<Listed<TagItem>>;
   images(repository: string, options: ListOptions): Promise<Listed<ImageItem>>;
   image(repository: string, reference: string): Promise<ImageDetail>;
   deleteImage(repository: string, reference: string): Promise<Deleted>;
-  gc(options: { readonly apply: boolean }): Promise<GcReport>;
+}
+
+/** The work of whoever keeps it. Throws AppError. */
+export interface Upkeep {
+  status(): Promise<Status>;
+  /** `untagged` takes manifests without a tag too, where nothing kept needs them. */
+  gc(options: { readonly apply: boolean; readonly untagged: boolean }): Promise<GcReport>;
   scrub(running: Running): Promise<ScrubReport>;
   /** Names of mirrors; none means all. Throws MIRROR_UNKNOWN. */
   mirrorApply(names: readonly string[], running: Running): Promise<MirrorReport>;
-};
+}
+
+/**
+ * What can be done to this registry's own state. The application does it where it holds the folder;
+ * `apiClient` asks a server over its socket. Whoever calls cannot tell.
+ */
+export type Operations = Contents & Upkeep;

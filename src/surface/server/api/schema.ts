@@ -18,8 +18,11 @@ export const statusSchema = z
       path: z.string(),
       repositories: z.number(),
       manifests: z.number(),
+      manifestBytes: z.number(),
+      tags: z.number(),
       blobs: z.number(),
       blobBytes: z.number(),
+      uploads: z.number(),
     }),
     namespaces: z.array(z.string()),
     mirrors: z.array(z.string()),
@@ -62,17 +65,23 @@ export const gcReportSchema = z
   .object({
     applied: z.boolean(),
     manifests: z.number(),
+    /** Blobs that a repository no longer needs; the blob itself goes when none does. */
+    blobLinks: z.number(),
     blobs: z.number(),
-    uploads: z.number(),
-    freedBytes: z.number(),
+    /** Files on disk; of a plan, those that a crash left. */
+    files: z.number(),
+    bytes: z.number(),
   })
   .openapi('GcReport');
 
 export const scrubReportSchema = z
   .object({
     blobs: z.number(),
+    manifests: z.number(),
     readBytes: z.number(),
-    damaged: z.array(z.object({ digest: z.string(), problem: z.string() })),
+    damaged: z.array(
+      z.object({ kind: z.string(), digest: z.string(), reason: z.string(), repositories: z.array(z.string()) }),
+    ),
   })
   .openapi('ScrubReport');
 
@@ -111,6 +120,8 @@ export const progressSchema = z
     z.object({
       kind: z.literal('image-done'),
       image: z.string(),
+      /** How to name it to a person, where that is not the name it was started under. */
+      label: z.string().optional(),
       outcome: z.enum(['copied', 'unchanged', 'failed', 'stopped']),
       bytes: z.number(),
       durationMs: z.number(),

@@ -1,0 +1,44 @@
+import { isDigest, parsePlatform, parseTag, RegistryError } from '#core/oci';
+import { copyImage } from '../../commands/copy.ts';
+import { formatPlace, type Place, parsePlace } from '../../commands/place.ts';
+import { openSession } from '../../commands/session.ts';
+import { machineOf } from '../context.ts';
+import { ExitCode } from '../exit.ts';
+import { type CommandRun, listOption } from '../spec.ts';
+import { formatBytes } from '../table.ts';
+
+export const copy: CommandRun = async (context, typed) => {
+  const config = await context.config();
+  const [from = '', to = ''] = typed.words;
+  const source = withTag(parsePlace(from, config));
+  const destination = parsePlace(to, config);
+  requireTagDestination(destination);
+  const platforms = listOption(typed, 'platform').map(parsePlatform);
+  const copied = await context.withProgress(async (running) => {
+    const session = await openSession(config, machineOf(context.io), running.signal);
+    try {
+      return await copyImage(session, { source, destination, platforms }, { ...running, now: context.io.clock.now });
+    } finally {
+      await session.close();
+    }
+  });
+  context.answer({ kind: 'CopiedImage', items: [copied], text: () => copiedText(copied) });
+  return ExitCode.ok;
+};
+
+function withTag(place: Place): Place & { readonly reference: NonNullable<Place['reference']> } {
+  return { ...place, reference: place.reference ?? parseTag('latest') };
+}
+
+function requireTagDestination(place: Place): void {
+  if (place.reference === undefined || !isDigest(place.reference)) return;
+  throw new RegistryError('REQUEST_INVALID', `${formatPlace(place)} is a digest, and a copy goes to a tag`, {
+    why: 'the digest at the destination is that of the source',
+    hint: 'leave it out, or write a tag',
+  });
+}
+
+function copiedText(copied: { source: string; destination: string; digest: string; bytes: number }): string {
+  const moved = copied.bytes === 0 ? 'nothing had to be uploaded' : `${formatBytes(copied.bytes)} uploaded`;
+  return `Copied ${copied.source} to ${copied.destination}: ${copied.digest}, ${moved}.\n`;
+}

@@ -1,0 +1,111 @@
+import { parseTag, RegistryError } from '#core/oci';
+import type { ImageDetail, ImageItem } from '#surface/server/api';
+import { deleteImage, describeImage, showImage } from '../../commands/image.ts';
+import { allPages, listImages } from '../../commands/list.ts';
+import { formatPlace, type Place, parsePlace } from '../../commands/place.ts';
+import type { Session } from '../../commands/session.ts';
+import type { Context } from '../context.ts';
+import { ExitCode } from '../exit.ts';
+import type { CommandRun } from '../spec.ts';
+import { formatBytes, formatTable, shortDigest } from '../table.ts';
+import { limitOf, takeAll } from './limit.ts';
+
+export const list: CommandRun = async (context, typed) => {
+  const config = await context.config();
+  const limit = limitOf(typed);
+  const [name] = typed.words;
+  const items = await context.withSession((session) =>
+    name === undefined
+      ? localImages(context, session, limit)
+      : placeImages(context, session, { place: parsePlace(name, config), limit }),
+  );
+  context.answer({ kind: 'Image', items, text: () => imageTable(context, items) });
+  return ExitCode.ok;
+};
+
+async function localImages(context: Context, session: Session, limit: number): Promise<ImageItem[]> {
+  const operations = await session.operations();
+  const images = async function* () {
+    for await (const { name } of allPages((page) => operations.repositories(page))) {
+      yield* allPages((page) => operations.images(name, page), 100);
+    }
+  };
+  return await takeAll(context, images(), limit);
+}
+
+type Wanted = { readonly place: Place; readonly limit: number };
+
+async function placeImages(context: Context, session: Session, { place, limit }: Wanted): Promise<ImageItem[]> {
+  const shelf = await session.shelf(place);
+  if (place.reference !== undefined) return [await describeImage(shelf, place.reference)];
+  return await takeAll(
+    context,
+    allPages((page) => listImages(shelf, page), 100),
+    limit,
+  );
+}
+
+function imageTable({ io }: Context, items: readonly ImageItem[]): string {
+  if (items.length === 0 && io.stdout.isTerminal)
+    return 'There are no images. Copy one: entrepot image copy SOURCE DESTINATION\n';
+  const rows = items.map((item) => [
+    `${item.repository}:${item.tag ?? ''}`,
+    shortDigest(item.digest),
+    formatBytes(item.sizeBytes),
+    item.platforms.join(' ') || (item.artifactType ?? '-'),
+  ]);
+  return formatTable(io.stdout, ['image', 'digest', 'size', 'platforms'], rows);
+}
+
+export const show: CommandRun = async (context, typed) => {
+  const place = parsePlace(typed.words[0] ?? '', await context.config());
+  const detail = await context.withSession(async (session) =>
+    showImage(await session.shelf(place), place.reference ?? parseTag('latest')),
+  );
+  context.answer({ kind: 'Image', items: [detail], text: () => detailText(formatPlace(place), detail) });
+  return ExitCode.ok;
+};
+
+function detailText(name: string, detail: ImageDetail): string {
+  const lines = [
+    `image      ${name}`,
+    `digest     ${detail.digest}`,
+    `type       ${detail.artifactType ?? detail.mediaType}`,
+    `size       ${formatBytes(detail.sizeBytes)}`,
+    ...(detail.platforms.length === 0 ? [] : [`platforms  ${detail.platforms.join(', ')}`]),
+    ...section('manifests', detail.manifests, (child) => {
+      const size = child.missing ? 'not copied' : formatBytes(child.sizeBytes);
+      return `${child.digest}  ${child.platform ?? '-'}  ${size}`;
+    }),
+    ...section('layers', detail.layers, (layer) => `${layer.digest}  ${formatBytes(layer.sizeBytes)}`),
+    ...section('attached', detail.attached, (item) => `${item.digest}  ${item.artifactType}${viaOf(item.via)}`),
+    ...section('annotations', Object.entries(detail.annotations), ([key, value]) => `${key}=${value}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function viaOf(via: string): string {
+  return via === 'referrer' ? '' : `  (tag ${via.slice(0, 14)}…${via.slice(via.lastIndexOf('.'))})`;
+}
+
+function section<T>(title: string, items: readonly T[], line: (item: T) => string): string[] {
+  return items.length === 0 ? [] : [title, ...items.map((item) => `  ${line(item)}`)];
+}
+
+export const remove: CommandRun = async (context, typed) => {
+  const place = parsePlace(typed.words[0] ?? '', await context.config());
+  const { reference } = place;
+  if (reference === undefined) {
+    throw new RegistryError('REQUEST_INVALID', `"${formatPlace(place)}" names no tag and no digest`, {
+      hint: 'write repository:tag or repository@sha256:…',
+    });
+  }
+  if (!(await context.confirm(`Delete ${formatPlace(place)}?`))) {
+    context.note('Nothing was deleted.');
+    return ExitCode.failed;
+  }
+  const deleted = await context.withSession(async (session) => deleteImage(await session.shelf(place), reference));
+  const text = () => `Deleted ${deleted.what} ${formatPlace(place)}.\n`;
+  context.answer({ kind: 'Deleted', items: [deleted], text });
+  return ExitCode.ok;
+};

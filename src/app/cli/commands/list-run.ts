@@ -1,0 +1,61 @@
+import { RegistryError } from '#core/oci';
+import { looksLikeHost } from '#surface/config';
+import { allPages, listRepositories, listTags } from '../../commands/list.ts';
+import { parsePlace } from '../../commands/place.ts';
+import { ExitCode } from '../exit.ts';
+import type { CommandRun } from '../spec.ts';
+import { formatTable } from '../table.ts';
+import { limitOf, takeAll } from './limit.ts';
+
+export const repositories: CommandRun = async (context, typed) => {
+  const limit = limitOf(typed);
+  const [host] = typed.words;
+  if (host !== undefined && (!looksLikeHost(host) || host.includes('/'))) {
+    throw new RegistryError('REQUEST_INVALID', `"${host}" is not a host`, {
+      hint: 'write for example quay.io or registry:5000',
+    });
+  }
+  const items = await context.withSession(async (session) => {
+    if (host === undefined) {
+      const operations = await session.operations();
+      return takeAll(
+        context,
+        allPages((page) => operations.repositories(page)),
+        limit,
+      );
+    }
+    const registry = await session.host(host);
+    return takeAll(
+      context,
+      allPages((page) => listRepositories(registry, page, session.call)),
+      limit,
+    );
+  });
+  context.answer({
+    kind: 'Repository',
+    items,
+    text: () =>
+      formatTable(
+        context.io.stdout,
+        ['repository'],
+        items.map(({ name }) => [name]),
+      ),
+  });
+  return ExitCode.ok;
+};
+
+export const tags: CommandRun = async (context, typed) => {
+  const limit = limitOf(typed);
+  const place = parsePlace(typed.words[0] ?? '', await context.config());
+  const items = await context.withSession(async (session) => {
+    const shelf = await session.shelf(place);
+    return takeAll(
+      context,
+      allPages((page) => listTags(shelf, page)),
+      limit,
+    );
+  });
+  const rows = items.map((tag) => [tag.name, tag.digest]);
+  context.answer({ kind: 'Tag', items, text: () => formatTable(context.io.stdout, ['tag', 'digest'], rows) });
+  return ExitCode.ok;
+};

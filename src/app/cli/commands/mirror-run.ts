@@ -1,0 +1,59 @@
+import { AppError } from '#core/std';
+import { nearest } from '#surface/config';
+import type { MirrorReport } from '#surface/server/api';
+import type { Context } from '../context.ts';
+import { formatError } from '../error.ts';
+import { ExitCode } from '../exit.ts';
+import type { CommandRun } from '../spec.ts';
+import { formatBytes, formatDuration, plural } from '../table.ts';
+
+export const apply: CommandRun = async (context, { words }) => {
+  const config = await context.config();
+  const known = Object.keys(config.mirrors);
+  for (const name of words) requireMirror(name, known);
+  const names = words.length > 0 ? words : known;
+  if (names.length === 0) {
+    throw new AppError('CONFIG_INVALID', 'the configuration has no mirrors', {
+      hint: 'entrepot init writes an example',
+    });
+  }
+  if (!(await context.confirm(`Apply ${names.join(', ')}?`))) {
+    context.note('Nothing was copied.');
+    return ExitCode.failed;
+  }
+  const report = await context.withProgress((running) =>
+    context.withSession(async (session) => (await session.operations()).mirrorApply(names, running)),
+  );
+  context.answer({ kind: 'MirrorReport', items: [report], text: () => reportText(report) });
+  for (const { error } of report.images) if (error) context.io.stderr.write(formatError(error, context.paint));
+  return exitCode(report, context);
+};
+
+function requireMirror(name: string, known: readonly string[]): void {
+  if (known.includes(name)) return;
+  const meant = nearest(name, known);
+  throw new AppError('USAGE', `there is no mirror "${name}"`, {
+    why: known.length === 0 ? 'the configuration has none' : `the configuration has ${known.join(', ')}`,
+    hint: meant === undefined ? 'entrepot config show' : `did you mean ${meant}?`,
+  });
+}
+
+function reportText(report: MirrorReport): string {
+  const counts = [
+    `${report.copied} copied`,
+    `${report.unchanged} unchanged`,
+    ...(report.failed > 0 ? [`${report.failed} failed`] : []),
+    ...(report.stopped > 0 ? [`${report.stopped} stopped`] : []),
+  ].join(', ');
+  const nothing = report.copied + report.failed + report.stopped === 0 ? 'Nothing to do: ' : 'Done: ';
+  return `${nothing}${counts} (${formatBytes(report.bytes)} in ${formatDuration(report.durationMs)}).\n`;
+}
+
+function exitCode(report: MirrorReport, context: Context): number {
+  if (report.stopped > 0) {
+    context.note(`Stopped with ${plural(report.stopped, 'image')} to do; run it again to go on.`);
+    return ExitCode.interrupted;
+  }
+  if (report.failed === 0) return ExitCode.ok;
+  return report.copied + report.unchanged > 0 ? ExitCode.partly : ExitCode.failed;
+}

@@ -1,0 +1,58 @@
+import type { GcReport, Running, ScrubReport, Status } from '#surface/server/api';
+import type { Context } from '../context.ts';
+import { ExitCode } from '../exit.ts';
+import { type CommandRun, flagOption } from '../spec.ts';
+import { formatBytes, plural } from '../table.ts';
+
+export const gcPlan: CommandRun = (context, typed) =>
+  gc(context, { apply: false, untagged: flagOption(typed, 'untagged') });
+export const gcRun: CommandRun = (context, typed) =>
+  gc(context, { apply: true, untagged: flagOption(typed, 'untagged') });
+
+async function gc(context: Context, options: { readonly apply: boolean; readonly untagged: boolean }): Promise<number> {
+  const report = await context.withSession(async (session) => (await session.operations()).gc(options));
+  context.answer({ kind: 'GcReport', items: [report], text: () => gcText(report) });
+  return ExitCode.ok;
+}
+
+function gcText(report: GcReport): string {
+  const what = `${plural(report.manifests, 'manifest')} and ${plural(report.blobs, 'blob')}, ${formatBytes(report.bytes)}`;
+  if (report.applied) return `Removed ${what}.\n`;
+  return `gc would remove ${what}. Nothing was changed; entrepot gc run does it.\n`;
+}
+
+export const scrub: CommandRun = async (context) => {
+  const report = await context.withProgress((running: Running) =>
+    context.withSession(async (session) => (await session.operations()).scrub(running)),
+  );
+  context.answer({ kind: 'ScrubReport', items: [report], text: () => scrubText(report) });
+  return report.damaged.length === 0 ? ExitCode.ok : ExitCode.failed;
+};
+
+function scrubText(report: ScrubReport): string {
+  const read = `Read ${plural(report.blobs, 'blob')}, ${formatBytes(report.readBytes)}`;
+  if (report.damaged.length === 0) return `${read}: all as they should be.\n`;
+  const lines = report.damaged
+    .map(({ digest, reason, repositories }) => `  ${digest}  ${reason}  ${repositories.join(' ')}\n`)
+    .join('');
+  return `${read}: ${plural(report.damaged.length, 'damaged piece')}, set aside. Push or mirror them again.\n${lines}`;
+}
+
+export const status: CommandRun = async (context) => {
+  const report = await context.withSession(async (session) => (await session.operations()).status());
+  context.answer({ kind: 'Status', items: [report], text: () => statusText(report) });
+  return ExitCode.ok;
+};
+
+function statusText(report: Status): string {
+  const { storage } = report;
+  const lines = [
+    `entrepot   ${report.version}`,
+    `server     ${report.serving ? `serving at ${report.url} since ${report.startedAt}` : 'not running'}`,
+    `storage    ${storage.path}`,
+    `content    ${plural(storage.repositories, 'repository', 'repositories')}, ${plural(storage.manifests, 'manifest')}, ${plural(storage.blobs, 'blob')}, ${formatBytes(storage.blobBytes)}`,
+    `namespaces ${report.namespaces.join(', ') || 'none: every name is hosted'}`,
+    `mirrors    ${report.mirrors.join(', ') || 'none'}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,98 @@
+import { stat } from 'node:fs/promises';
+import type { Call, Registry } from '#core/registry';
+import { AppError, systemCodeOf } from '#core/std';
+import { createClient } from '#registries/client';
+import type { Config } from '#surface/config';
+import { apiClient, type Operations } from '#surface/server/api';
+import { createClients } from '../clients.ts';
+import { type App, compose, systemCall } from '../compose.ts';
+import { socketAddress } from '../lifecycle.ts';
+import type { Machine } from '../machine.ts';
+import type { Shelf } from './image.ts';
+import { createOperations } from './operations.ts';
+import { LAYOUT_REPOSITORY, type Place } from './place.ts';
+
+/** What a command works with: this registry's own state, and registries elsewhere. Opened when first asked for. */
+export type Session = {
+  /** The state in the data folder: asked of the server that holds it, else the folder is taken for this command. */
+  operations(): Promise<Operations>;
+  /** The registry and repository of a place, wherever it is. */
+  shelf(place: Place, role?: 'source' | 'destination'): Promise<Shelf>;
+  /** A registry elsewhere. */
+  host(name: string): Promise<Registry>;
+  readonly call: Call;
+  close(): Promise<void>;
+};
+
+/** The state in the data folder, in one of the two ways. */
+type Local = { readonly operations: Operations; readonly registry: Registry; close(): Promise<void> };
+
+export async function openSession(config: Config, machine: Machine, signal?: AbortSignal): Promise<Session> {
+  const clients = createClients(config, machine);
+  const call = systemCall('command', signal);
+  let opening: Promise<Local> | undefined;
+  const local = () => {
+    opening ??= openLocal(config, machine);
+    return opening;
+  };
+  return {
+    call,
+    operations: async () => (await local()).operations,
+    host: (name) => clients.get(name, 'source'),
+    async shelf(place, role = 'source') {
+      if (place.kind === 'local') return { registry: (await local()).registry, repository: place.repository, call };
+      if (place.kind === 'host')
+        return { registry: await clients.get(place.host, role), repository: place.repository, call };
+      const { openLayoutPlace } = await import('./layout-place.ts');
+      return { registry: await openLayoutPlace(place, role), repository: LAYOUT_REPOSITORY, call };
+    },
+    close: async () => (await opening)?.close(),
+  };
+}
+
+async function openLocal(config: Config, machine: Machine): Promise<Local> {
+  const socket = socketAddress(config);
+  if (socket !== undefined && (await isServing(socket))) return remoteLocal(socket, machine);
+  return ownLocal(await compose(config, machine, { writer: 'inline' }));
+}
+
+function ownLocal(app: App): Local {
+  return { operations: createOperations(app, () => undefined), registry: app.registry, close: app.close };
+}
+
+/** Over the socket of a server on this machine: its API, and its registry with all rights. */
+function remoteLocal(socket: string, machine: Machine): Local {
+  const overSocket = (url: string, init: BunFetchRequestInit) => fetch(url, { ...init, unix: socket });
+  return {
+    operations: apiClient((path, init) =>
+      overSocket(`http://localhost${path}`, { ...init, timeout: false } as BunFetchRequestInit),
+    ),
+    registry: createClient({
+      host: 'localhost',
+      insecure: true,
+      fetch: overSocket,
+      clock: machine.clock,
+      random: Math.random,
+      pushes: () => true,
+    }),
+    close: async () => {},
+  };
+}
+
+/** Whether a server answers on a socket; a file that a dead one left behind refuses connections. */
+async function isServing(socket: string): Promise<boolean> {
+  try {
+    if (!(await stat(socket)).isSocket()) return false;
+    return (await fetch('http://localhost/healthz', { unix: socket })).ok;
+  } catch (thrown) {
+    const code = systemCodeOf(thrown);
+    if (code === 'EACCES') {
+      throw new AppError('STORE_UNUSABLE', `the socket ${socket} belongs to somebody else`, {
+        hint: 'run this as the user that runs the server',
+      });
+    }
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'FailedToOpenSocket' || code === 'ConnectionRefused')
+      return false;
+    throw thrown;
+  }
+}
