@@ -15,6 +15,8 @@ export type Io = {
   readonly stderr: Screen;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** How this program is started here, for commands that are shown. */
+  readonly program: string;
   readonly clock: Clock;
   /** Asks a person; undefined at the end of input. Only called where `canAsk`. */
   readonly ask: (question: string) => Promise<string | undefined>;

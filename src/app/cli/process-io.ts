@@ -12,6 +12,8 @@ export function processIo(): Io {
     stderr: screen(2, () => process.stderr),
     env: process.env,
     cwd: process.cwd(),
+    // In a checkout the launcher stands beside the sources; a built program is on the PATH.
+    program: import.meta.path.endsWith('process-io.ts') ? './entrepot' : 'entrepot',
     clock: systemClock(),
     canAsk: Boolean(process.stdin.isTTY && process.stderr.isTTY),
     ask,

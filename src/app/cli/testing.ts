@@ -28,6 +28,7 @@ export function testIo(options: TestIoOptions = {}) {
     stderr: screen('stderr'),
     env: options.env ?? {},
     cwd: options.cwd ?? '/nowhere',
+    program: 'entrepot',
     clock: options.clock ?? manualClock(),
     canAsk: answers.length > 0,
     ask: async (question) => {

@@ -1,7 +1,6 @@
 import type { Config } from '#surface/config';
 import { accessLogTo, type Served, serve as startServe } from '../../commands/serve.ts';
 import { createLog } from '../../log.ts';
-import type { Machine } from '../../machine.ts';
 import { type Context, machineOf } from '../context.ts';
 import { ExitCode } from '../exit.ts';
 import type { CommandRun } from '../spec.ts';
@@ -13,8 +12,8 @@ export const serve: CommandRun = async (context) => {
 
 export type ServeRun = {
   readonly tryNext?: number;
-  /** Called when requests are answered; what it shows stands before the log. */
-  readonly onReady?: (served: Served, machine: Machine) => Promise<void>;
+  /** Called when requests are answered. The signal says that it should end, as the server will. */
+  readonly onReady?: (served: Served, signal: AbortSignal) => Promise<void>;
 };
 
 /** Serves until Ctrl-C or SIGTERM; then transfers may end. A second signal cuts them. */
@@ -24,22 +23,25 @@ export async function serveUntilStopped(context: Context, config: Config, run: S
   const sink = io.logSink();
   const log = createLog({ level: config.log.level, format, clock: io.clock, sink });
   const machine = { ...machineOf(io), log };
+  const stopping = new AbortController();
   const interrupted = Promise.withResolvers<void>();
-  let signals = 0;
   const release = io.onInterrupt(() => {
-    signals += 1;
-    if (signals === 1) interrupted.resolve();
-    else io.exit(ExitCode.interrupted);
+    if (stopping.signal.aborted) io.exit(ExitCode.interrupted);
+    stopping.abort();
+    interrupted.resolve();
   });
   try {
     const accessLog = accessLogTo(sink, config.log, format);
     const served = await startServe(config, machine, { accessLog, ...(run.tryNext ? { tryNext: run.tryNext } : {}) });
     log.info('serving', { url: served.url, storage: config.storage.path, version: machine.version });
-    await run.onReady?.(served, machine);
-    await interrupted.promise;
-    log.info('stopping: transfers may end');
-    await served.stop();
-    log.info('stopped');
+    try {
+      await run.onReady?.(served, stopping.signal);
+      await interrupted.promise;
+    } finally {
+      log.info('stopping: transfers may end');
+      await served.stop();
+      log.info('stopped');
+    }
   } finally {
     release();
     await sink.flush();

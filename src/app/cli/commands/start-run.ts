@@ -1,12 +1,73 @@
-import type { CommandRun } from '../spec.ts';
+import { relative } from 'node:path';
+import { AppError } from '#core/std';
+import { type Config, tryParseListen } from '#surface/config';
+import { createOperations } from '../../commands/operations.ts';
+import { guideText } from '../../commands/quickstart/guide.ts';
+import {
+  quickstartConfig,
+  SAMPLE_MIRROR,
+  type SampleVendor,
+  startSampleVendor,
+} from '../../commands/quickstart/quickstart.ts';
+import type { Served } from '../../commands/serve.ts';
+import { type Context, machineOf } from '../context.ts';
+import { formatError } from '../error.ts';
+import { createDisplay, parseDisplayChoice } from '../progress/display.ts';
+import { type CommandRun, flagOption, type Typed, textOption } from '../spec.ts';
 import { serveUntilStopped } from './serve-run.ts';
 
-/** Ports tried above a taken one. */
+/** Ports tried above a taken one: a developer's machine has a few registries, not dozens. */
 const TRY_NEXT = 20;
 
-export const start: CommandRun = async (context) => {
-  const result = await context.readConfig();
+export const start: CommandRun = async (context, typed) => {
+  const { found } = await context.readConfig();
   const config = await context.config();
-  if (result.found) return await serveUntilStopped(context, config, {});
-  return await serveUntilStopped(context, config, { tryNext: TRY_NEXT });
+  return found ? await serveUntilStopped(context, config, {}) : await quickstart(context, typed, config);
 };
+
+async function quickstart(context: Context, typed: Typed, defaults: Config): Promise<number> {
+  const vendor = await startSampleVendor(defaults.storage.path, machineOf(context.io));
+  try {
+    return await serveUntilStopped(context, quickstartConfig(defaults, vendor.url), {
+      tryNext: TRY_NEXT,
+      onReady: async (served, signal) => show(context, typed, { vendor, served, signal }),
+    });
+  } finally {
+    await vendor.stop();
+  }
+}
+
+type Tour = { readonly vendor: SampleVendor; readonly served: Served; readonly signal: AbortSignal };
+
+/** Mirrors the sample with its progress shown, then says what happened and what to type next. */
+async function show(context: Context, typed: Typed, { vendor, served, signal }: Tour): Promise<void> {
+  const { io } = context;
+  const choice = flagOption(typed, 'quiet') ? 'none' : parseDisplayChoice(textOption(typed, 'progress'));
+  const display = createDisplay({ io, choice, color: typed.options.color !== false });
+  const operations = createOperations(served.app, () => undefined);
+  const running = { onProgress: display.event, signal };
+  const report = await operations.mirrorApply([SAMPLE_MIRROR], running).finally(() => display.close());
+  if (signal.aborted) return;
+  for (const { error } of report.images) if (error) io.stderr.write(formatError(error, context.paint));
+  if (report.failed > 0) throw new AppError('QUICKSTART_FAILED', 'the sample image could not be mirrored');
+  const { config } = served.app;
+  const wanted = tryParseListen(config.server.listen)?.port;
+  io.stdout.write(
+    guideText({
+      version: served.app.machine.version,
+      program: io.program,
+      url: served.url,
+      ...(wanted === undefined || wanted === served.port ? {} : { takenPort: wanted }),
+      storage: shown(io.cwd, config.storage.path),
+      vendorUrl: vendor.url,
+      publicKey: shown(io.cwd, vendor.publicKeyPath),
+      report,
+      image: await operations.image('team/hello', '1.0.0'),
+    }),
+  );
+}
+
+function shown(cwd: string, path: string): string {
+  const near = relative(cwd, path);
+  return near.startsWith('..') ? path : `./${near}`;
+}
