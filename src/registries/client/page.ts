@@ -67,6 +67,8 @@ export function namesPage<T extends string>(names: Names<T>): { page: Page<T>; w
   const parsed = values.flatMap((value) => (typeof value === 'string' ? (names.parse(value) ?? []) : []));
   const odd = values.length - parsed.length;
   const warnings = odd === 0 ? [] : [`${answer.at.registry} listed ${odd} ${names.what} with illegal names: left out`];
+  // A page of none is asked for as one of one: many take n=0 for nonsense.
+  if (limit === 0) return { page: { items: [] }, warnings };
   // `next` is decided before sorting: the registry's order is the one that its cursor knows.
   const next = nextCursor(answer);
   const sorted = [...new Set(parsed)].sort(byBytes);

@@ -77,7 +77,7 @@ function receivedBytes(answer: Answer): number | undefined {
   return last <= 0 ? 0 : last + 1;
 }
 
-type State = { location: URL; offset: number; readonly least: number | undefined };
+type State = { location: URL; offset: number; readonly least: number | undefined; busy?: boolean };
 
 function createUpload(context: Context, repository: RepositoryName, state: State): Upload {
   const wire = { context, repository, state };
@@ -89,8 +89,8 @@ function createUpload(context: Context, repository: RepositoryName, state: State
       return state.offset;
     },
     ...(state.least === undefined ? {} : { chunkMinBytes: state.least }),
-    append: (body, options, call) => append(wire, body, options, call),
-    commit: (digest, final, call) => commit(wire, digest, final, call),
+    append: (body, options, call) => alone(state, () => append(wire, body, options, call)),
+    commit: (digest, final, call) => alone(state, () => commit(wire, digest, final, call)),
     async cancel(call) {
       const request = { kind: 'uploadCancel', repository, uploadId: 'x' } as const;
       const options = { accept: [204, 202, 200], unknown: 'BLOB_UPLOAD_UNKNOWN', url: state.location } as const;
@@ -100,6 +100,17 @@ function createUpload(context: Context, repository: RepositoryName, state: State
 }
 
 type UploadWire = { readonly context: Context; readonly repository: RepositoryName; readonly state: State };
+
+/** One writer at a time: chunks that overtake each other would be a blob of nobody's. */
+async function alone<T>(state: State, task: () => Promise<T>): Promise<T> {
+  if (state.busy) throw new RegistryError('BLOB_UPLOAD_INVALID', 'the upload is being written to already');
+  state.busy = true;
+  try {
+    return await task();
+  } finally {
+    state.busy = false;
+  }
+}
 
 function checkStart({ state }: UploadWire, start: number | undefined): void {
   if (start === undefined || start === state.offset) return;

@@ -22,6 +22,8 @@ export type ContractFeature =
   | 'open-upload'
   /** Tells callers apart by `call.principal`. */
   | 'principals'
+  /** Tells an upload of one byte from one of none (`Range: 0-0` stands for both). */
+  | 'offset-of-one-byte'
   /** A second writer of an upload is refused. */
   | 'one-writer'
   | 'mount'

@@ -42,8 +42,8 @@ function appendContract(check: Check): void {
     async (registry) => {
       const { id } = await registry.startUpload(name, {}, call);
       for (const [start, end] of [
-        [0, 1],
-        [1, 200],
+        [0, 2],
+        [2, 200],
         [200, 300],
       ] as const) {
         const upload = await registry.openUpload(name, id, call);
@@ -55,6 +55,16 @@ function appendContract(check: Check): void {
       await expectStored(registry);
     },
     ['open-upload'],
+  );
+
+  check(
+    'tells one byte from none',
+    async (registry) => {
+      const upload = await registry.startUpload(name, {}, call);
+      await upload.append(piece(0, 1), { start: 0 }, call);
+      expect((await registry.openUpload(name, upload.id, call)).offset).toBe(1);
+    },
+    ['open-upload', 'offset-of-one-byte'],
   );
 
   for (const start of [0, 99, 101]) {
