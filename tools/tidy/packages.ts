@@ -11,6 +11,7 @@ const HOME: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/surface/server/'],
   re2js: ['src/core/std/'],
   semver: ['src/core/std/'],
+  'tar-stream': ['src/registries/layout/'],
   yaml: ['src/surface/config/'],
   zod: ['src/surface/config/', 'src/surface/server/api/'],
 };

@@ -1,9 +1,9 @@
 import { RegistryError } from '#core/oci';
 import { forwardExtras } from './extras.ts';
-import type { Registry } from './types.ts';
+import type { Lister, Reader, Registry } from './types.ts';
 
-/** A registry that only answers: every write and delete is UNSUPPORTED, with the reason. */
-export function readOnly(next: Registry, reason = 'it is read only'): Registry {
+/** What only answers, as a registry: every write and delete is UNSUPPORTED, with the reason. */
+export function readOnly(next: Reader & Lister & Pick<Registry, 'extras'>, reason = 'it is read only'): Registry {
   const refuse = async (): Promise<never> => {
     throw new RegistryError('UNSUPPORTED', 'this registry does not take writes', { why: reason });
   };

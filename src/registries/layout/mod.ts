@@ -1,0 +1,1 @@
+export { type FolderOptions, type Layout, type LayoutRoot, openLayoutFolder } from './layout.ts';
