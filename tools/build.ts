@@ -5,7 +5,7 @@ import path from 'node:path';
 
 const root = path.dirname(import.meta.dir);
 /** The program, and the threads it starts by their own file: those are entry points too. */
-const ENTRIES = ['src/app/cli/main.ts'];
+const ENTRIES = ['src/app/cli/main.ts', 'src/app/writer.ts'];
 const TARGET = /^(linux|darwin)-(x64|arm64)(-musl|-baseline)?$/;
 
 const target = process.argv[2];
@@ -19,7 +19,15 @@ const outfile = path.join(root, 'dist', target === undefined ? 'entrepot' : `ent
 mkdirSync(path.dirname(outfile), { recursive: true });
 
 // No bytecode: it freezes `import.meta.url`, by which the writer's thread finds its file.
-const flags = ['--compile', '--minify-whitespace', '--minify-syntax', '--sourcemap=inline', `--outfile=${outfile}`];
+// Split: what a command does not use is not even parsed, which makes `version` four times as fast.
+const flags = [
+  '--compile',
+  '--splitting',
+  '--minify-whitespace',
+  '--minify-syntax',
+  '--sourcemap=inline',
+  `--outfile=${outfile}`,
+];
 if (target !== undefined) flags.push(`--target=bun-${target}`);
 // The folder it is started from must not decide how it runs.
 flags.push('--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig');

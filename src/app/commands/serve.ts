@@ -39,5 +39,5 @@ function accessText(event: AccessEvent): string {
   const time = new Date(event.timeMs).toISOString().slice(11, 19);
   const facts = [event.code, event.cut ? 'cut' : undefined, event.verdict].filter((fact) => fact !== undefined);
   const bytes = event.bytesIn + event.bytesOut;
-  return `${time} ${event.method} ${event.path} ${event.status} ${event.durationMs.toFixed(1)} ms ${bytes} B ${facts.join(' ')}\n`;
+  return `${[time, event.method, event.path, event.status, `${event.durationMs.toFixed(1)} ms`, `${bytes} B`, ...facts].join(' ')}\n`;
 }
