@@ -12,6 +12,7 @@ export function tryLockFile(path: string): FileLock | undefined {
   const sqlite = new Sqlite(path, { create: true, readwrite: true });
   try {
     sqlite.run('PRAGMA busy_timeout = 0');
+    sqlite.run('PRAGMA journal_mode = MEMORY');
     sqlite.run('BEGIN EXCLUSIVE');
   } catch (thrown) {
     sqlite.close();

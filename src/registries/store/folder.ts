@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type FileLock, tryLockFile } from '#core/sql';
 import { AppError, collectBytes, systemCodeOf } from '#core/std';
 import type { StoreFs } from './fs.ts';
@@ -49,7 +49,8 @@ export function lockFolder(path: string): FileLock {
 
 async function makeFolder(path: string, fs: StoreFs): Promise<void> {
   try {
-    await fs.mkdir(path);
+    // A power cut must not take the whole folder with what was acknowledged in it.
+    if (await fs.mkdir(path)) await fs.fsyncDir(dirname(path));
   } catch (thrown) {
     throw unusable(path, thrown);
   }

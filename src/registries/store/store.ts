@@ -13,6 +13,7 @@ import { DEFAULT_STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { listExtras, listMethods } from './list.ts';
 import { manifestMethods } from './manifest.ts';
 import { type ScrubOptions, type ScrubReport, scrub } from './scrub.ts';
+import { storing } from './storage-error.ts';
 import { createTurns } from './turn.ts';
 import { uploadMethods } from './upload.ts';
 import { type Usage, usageOf } from './usage.ts';
@@ -54,6 +55,8 @@ const SEEN_BYTES = 16 * 1024 * 1024;
 /** Opens a store over its folder and catalog, and sweeps what a crash left of uploads. */
 export async function createStore(options: StoreOptions): Promise<Store> {
   const context = contextOf(options);
+  // The catalog's files may have been made just now.
+  await context.fs.fsyncDir(context.layout.folder);
   await sweepUploads(context);
   const uploads = uploadMethods(context);
   return {
@@ -63,8 +66,8 @@ export async function createStore(options: StoreOptions): Promise<Store> {
     ...listMethods(context),
     extras: listExtras(context),
     gcPlan: (gcOptions = {}) => gcPlan(context, gcOptions),
-    gcRun: (gcOptions = {}) => gcRun(context, gcOptions),
-    scrub: (scrubOptions = {}) => scrub(context, scrubOptions),
+    gcRun: (gcOptions = {}) => storing(() => gcRun(context, gcOptions)),
+    scrub: (scrubOptions = {}) => storing(() => scrub(context, scrubOptions)),
     usage: () => usageOf(context),
     expireUploads: () => expireUploads(context),
     async close() {

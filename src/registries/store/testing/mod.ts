@@ -1,0 +1,13 @@
+// For tests and fault campaigns: a face of its own, `#registries/store/testing`.
+export {
+  type FreshStore,
+  freshStore,
+  type OpenedStore,
+  type OpenStoreOptions,
+  openStore,
+  temporaryFolder,
+} from './fixture.ts';
+export { killAt } from './kill.ts';
+export { type PowerCutFs, powerCutFs } from './power-cut.ts';
+export { type Expected, faultCall, findFaults, runWorkload, type Step, storeWorkload } from './workload.ts';
+export { type WritePoint, withWritePoints } from './write-points.ts';
