@@ -16,23 +16,23 @@ export type AccessEvent = {
   readonly bytesOut: number;
   readonly address: string;
   readonly principal: string;
-  readonly userAgent?: string;
+  readonly userAgent: string | null;
   /** The wire code of a refusal. */
-  readonly code?: string;
+  readonly code: string | undefined;
   /** What the answer says of its way: see `ServedBy`. */
-  readonly by?: string;
-  readonly verdict?: string;
-  /** The client left before it had everything. */
-  readonly cut?: true;
+  readonly by: string | undefined;
+  readonly verdict: string | undefined;
+  /** The client left before it had everything: a second line about the same request. */
+  readonly cut: boolean;
 };
 
-/** Takes finished lines. Must not block: it is called on every request. */
+/** Takes events. Must not block: it is called on every request. */
 export type AccessSink = (event: AccessEvent) => void;
 
 /** The event as a line of JSON with its newline. Put together by hand: a pull should not pay for a general serializer. */
 export function accessLine(event: AccessEvent): string {
   const rest =
-    (event.userAgent === undefined ? '' : `,"userAgent":${quote(event.userAgent)}`) +
+    (event.userAgent === null ? '' : `,"userAgent":${quote(event.userAgent)}`) +
     (event.code === undefined ? '' : `,"code":"${event.code}"`) +
     (event.by === undefined ? '' : `,"by":${quote(event.by)}`) +
     (event.verdict === undefined ? '' : `,"verdict":${quote(event.verdict)}`) +

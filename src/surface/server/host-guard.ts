@@ -1,8 +1,7 @@
 import { RegistryError } from '#core/oci';
-import { partsOf } from './url.ts';
 
 /** Lets a request pass, or says why not. */
-export type HostGuard = (request: Request) => RegistryError | undefined;
+export type HostGuard = (request: Request, authority: string) => RegistryError | undefined;
 
 const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?$/;
 
@@ -13,10 +12,9 @@ const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?$
  */
 export function createHostGuard(publicHost?: string): HostGuard {
   // Clients keep to one Host: remembering the last good one spares the check on every request.
-  let lastGood = '';
+  let lastGood: string | undefined;
   const isOurs = (host: string) => LOOPBACK.test(host) || host === publicHost;
-  return (request) => {
-    const { authority } = partsOf(request.url);
+  return (request, authority) => {
     if (authority !== lastGood) {
       if (!isOurs(authority)) return foreign('Host', authority);
       lastGood = authority;

@@ -21,10 +21,11 @@ export type SiteFetch = (request: Request, connection: Connection) => Response |
 /** Everything that one listener serves. */
 export function createSite({ distribution, health, api, hostGuard }: SiteOptions): SiteFetch {
   return (request, connection) => {
-    const refusal = hostGuard?.(request);
+    const parts = partsOf(request.url);
+    const refusal = hostGuard?.(request, parts.authority);
     if (refusal) return toResponse(refusal, '');
-    const { path } = partsOf(request.url);
-    if (path === '/v2' || path.startsWith('/v2/')) return distribution.fetch(request, connection);
+    const { path } = parts;
+    if (path === '/v2' || path.startsWith('/v2/')) return distribution.fetch(request, connection, parts);
     // A command's progress may be silent for longer than a connection may be idle.
     if (path.startsWith('/api/')) connection.timeout(request, 0);
     return elsewhere(request, path, [health, ...(api ? [api] : [])]);

@@ -6,7 +6,7 @@ import type { AccessSink } from '../access-log.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from '../limits.ts';
 import type { ServerMetrics } from '../metrics.ts';
 import { createRequestIds } from '../request-id.ts';
-import { partsOf } from '../url.ts';
+import { partsOf, type UrlParts } from '../url.ts';
 import { blobHandlers } from './blob.ts';
 import { catalogHandlers } from './catalog.ts';
 import { asRegistryError, errorFields, toResponse } from './error.ts';
@@ -73,7 +73,10 @@ export type Connection = {
   timeout(request: Request, seconds: number): void;
 };
 
-export type Distribution = { fetch(request: Request, connection?: Connection): Promise<Response> };
+export type Distribution = {
+  /** `parts` is what whoever routed the request has already read of its URL. */
+  fetch(request: Request, connection?: Connection, parts?: UrlParts): Promise<Response>;
+};
 
 /** The status that logs say for a client that left before its answer; nobody receives it. */
 const CLIENT_LEFT = 499;
@@ -92,8 +95,8 @@ export function createDistribution(options: DistributionOptions): Distribution {
   const nextRequestId = createRequestIds(options.random);
   const recorder = createRecorder(options);
   return {
-    async fetch(http, connection) {
-      const { path, search } = partsOf(http.url);
+    async fetch(http, connection, parts = partsOf(http.url)) {
+      const { path, search } = parts;
       const arrival: Arrival = {
         http,
         path,
@@ -105,7 +108,7 @@ export function createDistribution(options: DistributionOptions): Distribution {
         principal: undefined,
       };
       // Bun's idle timer does not see the bytes of a body: `pacedBody` watches those instead.
-      if (http.body !== null) connection?.timeout(http, 0);
+      if (http.method !== 'GET' && http.body !== null) connection?.timeout(http, 0);
       recorder.begin();
       let exchange: Exchange | undefined;
       try {
