@@ -17,7 +17,19 @@ export async function ensureBlob(run: RunContext, wish: BlobWish): Promise<BlobO
   );
 }
 
+/** One upload a registry at a time: its other repositories then mount, and do not wait for each other's connections. */
 async function ensureAlone(run: RunContext, wish: BlobWish): Promise<BlobOutcome[]> {
+  const ended: BlobOutcome[] = [];
+  let rest = wish.homes;
+  while (rest.length > 0) {
+    const homes = [...new Map(rest.map((home) => [home.endpoint.name, home])).values()];
+    rest = rest.filter((home) => !homes.includes(home));
+    ended.push(...(await ensurePatiently(run, { ...wish, homes })));
+  }
+  return ended;
+}
+
+async function ensurePatiently(run: RunContext, wish: BlobWish): Promise<BlobOutcome[]> {
   const ended: BlobOutcome[] = [];
   let homes = wish.homes;
   for (let attempt = 1; homes.length > 0; attempt++) {

@@ -104,6 +104,16 @@ describe('a run over many images', () => {
     expect(third.results[0]?.totals).toMatchObject({ blobsSkipped: 2 });
   });
 
+  test('uploads once to a registry that gets it in several repositories', async () => {
+    const made = createFixture(memory());
+    await made.image('a', { tags: ['1.0'] });
+    const destination = counted(memory());
+    const targets = ['one', 'two', 'three'].map((repository) => to(destination.registry, { repository }));
+    const outcome = await startRun(made.registry).copyImage({ repository: REPO, reference: tag('1.0'), targets });
+    expect(outcome.results.map(({ totals }) => totals.blobsUploaded).toSorted()).toEqual([0, 0, 2]);
+    for (const { repository } of targets) expect(await missing(destination.registry, '1.0', repository)).toEqual([]);
+  });
+
   test('reads a blob back from a destination where it cannot be mounted', async () => {
     const made = createFixture(memory());
     await made.image('a', { tags: ['1.0'] });
