@@ -17,7 +17,7 @@ export async function* piecesOf(
         filled = 0;
       }
       const taken = rest.subarray(0, chunkBytes - filled);
-      held = grown(held, filled, filled + taken.byteLength, chunkBytes);
+      held = grown(held, { filled, needed: filled + taken.byteLength, limit: chunkBytes });
       held.set(taken, filled);
       filled += taken.byteLength;
       rest = rest.subarray(taken.byteLength);
@@ -27,7 +27,9 @@ export async function* piecesOf(
 }
 
 /** Doubles, so that a small body takes little and a large one is copied seldom. */
-function grown(held: Uint8Array<ArrayBuffer>, filled: number, needed: number, limit: number): Uint8Array<ArrayBuffer> {
+type Growth = { readonly filled: number; readonly needed: number; readonly limit: number };
+
+function grown(held: Uint8Array<ArrayBuffer>, { filled, needed, limit }: Growth): Uint8Array<ArrayBuffer> {
   if (held.byteLength >= needed) return held;
   const next = new Uint8Array(Math.min(limit, Math.max(needed, held.byteLength * 2)));
   next.set(held.subarray(0, filled));

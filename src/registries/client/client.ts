@@ -1,6 +1,7 @@
 import type { RepositoryName } from '#core/oci';
 import type { Call, Registry } from '#core/registry';
 import type { Clock, RetryPolicy } from '#core/std';
+import type { Fetch, RequestFact, Timeouts } from './ask.ts';
 import { getBlob, resolveBlob } from './blob.ts';
 import { type Context, type Learned, send } from './context.ts';
 import { type CredentialSource, noCredentials } from './credential.ts';
@@ -13,7 +14,7 @@ import { putManifest } from './put-manifest.ts';
 import { type Quirks, quirksOf } from './quirks.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { referrers } from './referrer.ts';
-import { createTransport, type Fetch, type RequestFact, type Timeouts } from './transport.ts';
+import { createTransport } from './transport.ts';
 import { createTrust, type Lookup } from './trust.ts';
 import { openUpload, startUpload } from './upload.ts';
 

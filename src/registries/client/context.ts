@@ -2,9 +2,10 @@ import { buildRequest, type OciCode, type RegistryRequest, type RepositoryName }
 import type { Call, ServedBy } from '#core/registry';
 import type { Clock, RetryPolicy } from '#core/std';
 import type { Answer } from './answer.ts';
+import type { Ask, Body } from './ask.ts';
 import type { Quirks, UploadMode } from './quirks.ts';
 import { scopesOf } from './scope.ts';
-import type { Ask, Body, Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 import type { Trust } from './trust.ts';
 
 /** What was found out about a registry while talking to it. Everything in it may be lost without harm. */

@@ -13,7 +13,7 @@ type Setup = {
   readonly spawn?: Spawn;
 };
 
-function sourceOf({ files = {}, env = { HOME: '/home/joe' }, spawn }: Setup) {
+function sourceOf({ files = {}, env = { HOME: '/joe' }, spawn }: Setup) {
   return dockerConfigCredentials({
     env,
     readFile: async (path) => {
@@ -25,7 +25,7 @@ function sourceOf({ files = {}, env = { HOME: '/home/joe' }, spawn }: Setup) {
   });
 }
 
-const config = (json: object) => ({ '/home/joe/.docker/config.json': JSON.stringify(json) });
+const config = (json: object) => ({ '/joe/.docker/config.json': JSON.stringify(json) });
 
 /** A helper that knows one server. */
 const helper =
@@ -98,7 +98,7 @@ describe('docker’s configuration', () => {
     {
       name: 'REGISTRY_AUTH_FILE before docker’s',
       setup: {
-        env: { HOME: '/home/joe', REGISTRY_AUTH_FILE: '/auth.json' },
+        env: { HOME: '/joe', REGISTRY_AUTH_FILE: '/auth.json' },
         files: {
           ...config({ auths: { 'a.io': { username: 'x', password: 'y' } } }),
           '/auth.json': JSON.stringify({ auths: { 'a.io': JOE } }),
@@ -119,7 +119,7 @@ describe('docker’s configuration', () => {
     {
       name: 'DOCKER_AUTH_CONFIG before files',
       setup: {
-        env: { HOME: '/home/joe', DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { 'a.io': JOE } }) },
+        env: { HOME: '/joe', DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { 'a.io': JOE } }) },
         files: config({ auths: { 'a.io': { username: 'x', password: 'y' } } }),
       },
       host: 'a.io',
@@ -128,7 +128,7 @@ describe('docker’s configuration', () => {
     {
       name: 'DOCKER_CONFIG names the folder',
       setup: {
-        env: { HOME: '/home/joe', DOCKER_CONFIG: '/dc' },
+        env: { HOME: '/joe', DOCKER_CONFIG: '/dc' },
         files: { '/dc/config.json': JSON.stringify({ auths: { 'a.io': JOE } }) },
       },
       host: 'a.io',
@@ -167,9 +167,9 @@ describe('docker’s configuration', () => {
   const failures: { name: string; setup: Setup; code: string; says: string }[] = [
     {
       name: 'a file that is no JSON',
-      setup: { files: { '/home/joe/.docker/config.json': 's3:cret' } },
+      setup: { files: { '/joe/.docker/config.json': 's3:cret' } },
       code: 'CREDENTIALS_UNREADABLE',
-      says: '/home/joe/.docker/config.json',
+      says: '/joe/.docker/config.json',
     },
     {
       name: 'a named file that is not there',

@@ -1,3 +1,4 @@
+export type { Fetch, RequestFact, Timeouts } from './ask.ts';
 export { certificateBundle, systemCertificates } from './certificates.ts';
 export { type Client, type ClientOptions, type ClientState, createClient, type Known } from './client.ts';
 export { type Credential, type CredentialSource, firstOf, fixedCredentials, noCredentials } from './credential.ts';
@@ -6,5 +7,4 @@ export { type DockerConfigOptions, dockerConfigCredentials } from './docker-conf
 export type { ProxySetting } from './proxy-setting.ts';
 export { defaultQuirks, type Quirks, quirksOf, type UploadMode } from './quirks.ts';
 export type { RateLimit } from './rate-limit.ts';
-export type { Fetch, RequestFact, Timeouts } from './transport.ts';
 export type { Lookup } from './trust.ts';

@@ -11,10 +11,10 @@ import {
 import type { AppendOptions, Call, FinalChunk, Upload } from '#core/registry';
 import type { ByteSource } from '#core/std';
 import type { Answer } from './answer.ts';
+import type { Body } from './ask.ts';
 import { piecesOf, release } from './chunk.ts';
 import { type Context, send } from './context.ts';
 import { invalidError } from './failure.ts';
-import type { Body } from './transport.ts';
 import { closingUrl, locationOf, locationOfId, uploadIdOf } from './upload-location.ts';
 
 /** Asks a registry for an upload. Throws UNSUPPORTED, NAME_UNKNOWN and the UPSTREAM_ codes. */

@@ -139,36 +139,28 @@ async function answer(state: State, exchange: Exchange): Promise<void> {
     return names(state, exchange, { url, key: 'repositories', all: ['a/one', 'b/two', 'c/three'] });
   if (!match) return wireError(response, 404, 'NOT_FOUND');
   const [, repository = '', kind, rest = ''] = match;
-  if (kind === 'manifests') return manifests(state, exchange, rest, url);
+  if (kind === 'manifests') return manifests(state, exchange, { rest, url });
   if (kind === 'tags') return names(state, exchange, { url, key: 'tags', all: tagsOf(state) });
-  if (kind === 'referrers') return referrers(state, exchange, rest, url);
+  if (kind === 'referrers') return referrers(state, exchange, { rest, url });
   if (rest.startsWith('uploads/')) return uploads(state, exchange, { repository, id: rest.slice(8), url });
   return blobs(state, exchange, rest);
 }
 
-export function reply(
-  response: ServerResponse,
-  status: number,
-  headers: Record<string, string | string[]>,
-  body: Uint8Array | string = '',
-): void {
+type Headers = Record<string, string | string[]>;
+
+/** Answers with a status, headers and a body. */
+export function reply(response: ServerResponse, status: number, ...content: [Headers, (Uint8Array | string)?]): void {
+  const [headers, body = ''] = content;
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   response.writeHead(status, { 'content-length': String(bytes.byteLength), ...headers });
   response.end(bytes);
 }
 
-export function wireError(
-  response: ServerResponse,
-  status: number,
-  code: string,
-  headers: Record<string, string> = {},
-): void {
-  reply(
-    response,
-    status,
-    { 'content-type': 'application/json', ...headers },
-    JSON.stringify({ errors: [{ code, message: `${code.toLowerCase()} it is` }] }),
-  );
+/** Answers with a code of the specification, and headers. */
+export function wireError(response: ServerResponse, status: number, ...content: [string, Headers?]): void {
+  const [code, headers = {}] = content;
+  const body = JSON.stringify({ errors: [{ code, message: `${code.toLowerCase()} it is` }] });
+  reply(response, status, { 'content-type': 'application/json', ...headers }, body);
 }
 
 function isAuthorized({ settings }: State, request: IncomingMessage): boolean {
@@ -233,9 +225,11 @@ function names(
   reply(response, 200, { 'content-type': 'application/json', ...link }, JSON.stringify({ name: 'x', [key]: page }));
 }
 
-function manifests(state: State, exchange: Exchange, reference: string, url: URL) {
+type Place = { readonly rest: string; readonly url: URL };
+
+function manifests(state: State, exchange: Exchange, { rest: reference, url }: Place) {
   const { request, response } = exchange;
-  if (request.method === 'PUT') return putManifest(state, exchange, reference, url);
+  if (request.method === 'PUT') return putManifest(state, exchange, { rest: reference, url });
   const stored = state.manifests.get(reference);
   if (!stored) return wireError(response, 404, 'MANIFEST_UNKNOWN');
   if (request.method === 'DELETE') {
@@ -246,7 +240,7 @@ function manifests(state: State, exchange: Exchange, reference: string, url: URL
   reply(response, 200, { 'content-type': stored.mediaType, 'docker-content-digest': digest }, stored.bytes);
 }
 
-function putManifest(state: State, { request, response, body }: Exchange, reference: string, url: URL): void {
+function putManifest(state: State, { request, response, body }: Exchange, { rest: reference, url }: Place): void {
   const mediaType = request.headers['content-type'] ?? '';
   const digest = digestOf(body, reference.startsWith('sha512') ? 'sha512' : 'sha256');
   const tags = state.settings.multiTag ? url.searchParams.getAll('tag') : [];
@@ -264,7 +258,7 @@ function subjectOf(bytes: Uint8Array): string | undefined {
   return json.subject?.digest;
 }
 
-function referrers(state: State, { response }: Exchange, digest: string, url: URL) {
+function referrers(state: State, { response }: Exchange, { rest: digest, url }: Place) {
   if (!state.settings.referrersApi) return reply(response, 404, { 'content-type': 'text/plain' }, '404 page not found');
   const wanted = url.searchParams.getAll('artifactType');
   const found = [...state.manifests].filter(([key, { bytes }]) => key.includes(':') && subjectOf(bytes) === digest);
