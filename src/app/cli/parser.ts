@@ -34,7 +34,7 @@ function addCommand(root: Command, spec: CommandSpec, { io, onChosen }: { io: Io
 }
 
 /** Nouns are commands that only hold verbs. */
-const NOUNS: Readonly<Record<string, string>> = {
+export const NOUNS: Readonly<Record<string, string>> = {
   image: 'List, show, copy and delete images',
   repo: 'List repositories',
   tag: 'List tags',
