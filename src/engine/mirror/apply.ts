@@ -207,7 +207,7 @@ function tagMissing(registry: string, repository: RepositoryName, tag: string): 
 }
 
 /** What went wrong, in the shape that a person meets. */
-export function asAppError(thrown: unknown): AppError {
+function asAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   return new AppError('INTERNAL', messageOf(thrown), { cause: thrown });
 }

@@ -1,7 +1,7 @@
 import { type Descriptor, isRegistryError, type RepositoryName } from '#core/oci';
 import { delayMs, isSameRegistry, type RunContext } from './context.ts';
 import { at, isPassing } from './error.ts';
-import { type BlobOutcome, type BlobWish, blobPlace, feed, type Sink } from './feed.ts';
+import { type BlobOutcome, type BlobWish, blobFacts, blobPlace, feed, type Sink } from './feed.ts';
 import type { Home } from './presence.ts';
 
 type Opened = BlobOutcome | { readonly kind: 'sink'; readonly sink: Sink; readonly home: Home };
@@ -51,15 +51,14 @@ async function tryOnce(run: RunContext, wish: BlobWish): Promise<BlobOutcome[]> 
   const sinks = opened.flatMap((each) => (each.kind === 'sink' ? [each.sink] : []));
   const fed = sinks.length > 0 ? await feed(run, wish, sinks) : [];
   const outcomes = [...opened.flatMap((each) => (each.kind === 'sink' ? [] : [each])), ...fed];
-  for (const outcome of outcomes) note(run, wish.blob, outcome);
+  for (const outcome of outcomes) note(run, wish, outcome);
   return outcomes;
 }
 
-function note({ presence, emit }: RunContext, { digest, size }: Descriptor, { kind, home }: BlobOutcome): void {
+function note({ presence, emit }: RunContext, wish: BlobWish, { kind, home }: BlobOutcome): void {
   if (kind === 'failed') return;
-  presence.add(home, digest);
-  const at = { destination: home.endpoint.name, repository: home.repository, digest, sizeBytes: size };
-  emit({ kind: kind === 'uploaded' ? 'blob-done' : `blob-${kind}`, ...at });
+  presence.add(home, wish.blob.digest);
+  emit({ kind: kind === 'uploaded' ? 'blob-done' : `blob-${kind}`, ...blobFacts(wish, home) });
 }
 
 async function open(run: RunContext, wish: BlobWish, home: Home): Promise<Opened> {

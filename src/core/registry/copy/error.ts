@@ -49,7 +49,7 @@ export function copyError(place: CopyPlace, doing: string, thrown: unknown): unk
   return thrown instanceof CopyError || isAbort(thrown) ? thrown : new CopyError(place, doing, thrown);
 }
 
-export function isAbort(thrown: unknown): boolean {
+function isAbort(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.name === 'AbortError';
 }
 

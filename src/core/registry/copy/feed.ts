@@ -1,4 +1,4 @@
-import { type Descriptor, isRegistryError, type RepositoryName } from '#core/oci';
+import { type Descriptor, type Digest, isRegistryError, type RepositoryName } from '#core/oci';
 import { type ByteStream, messageOf, streamOf } from '#core/std';
 import { bodyOf } from '../answer.ts';
 import type { RunContext } from './context.ts';
@@ -15,8 +15,22 @@ export type BlobOutcome = { readonly home: Home } & (
 export type BlobWish = {
   readonly blob: Descriptor;
   readonly from: RepositoryName;
+  /** The root of the image that needs it. */
+  readonly image: Digest;
   readonly homes: readonly Home[];
 };
+
+/** What every event about a blob says. */
+export function blobFacts({ blob, from, image }: Omit<BlobWish, 'homes'>, { endpoint, repository }: Home) {
+  const { digest, size } = blob;
+  return {
+    destination: endpoint.name,
+    repository,
+    digest,
+    sizeBytes: size,
+    image: { repository: from, digest: image },
+  };
+}
 
 /** Where a blob's bytes go, once it is known that they must. */
 export type Sink = {
@@ -42,9 +56,9 @@ export async function feed(run: RunContext, wish: BlobWish, sinks: readonly Sink
     stallMs: run.limits.stallMs,
     clock: run.clock,
     signal: run.call.signal,
-    onTaken: (branch, takenBytes) => progress(run, blob, { sink: sinks[branch], takenBytes }),
+    onTaken: (branch, takenBytes) => progress(run, wish, { sink: sinks[branch], takenBytes }),
   });
-  for (const sink of sinks) progress(run, blob, { sink });
+  for (const sink of sinks) progress(run, wish, { sink });
   const [pumped, ...commits] = await Promise.all([
     settle(tee.run(origin.body, blob)),
     ...tee.branches.map((branch, index) => settle(commit(sinks[index], branch))),
@@ -106,12 +120,11 @@ async function giveUp(run: RunContext, blob: Descriptor, { sink, error }: Failur
 
 type Progress = { readonly sink: Sink | undefined; readonly takenBytes?: number };
 
-function progress(run: RunContext, { digest, size }: Descriptor, { sink, takenBytes }: Progress): void {
+function progress(run: RunContext, wish: BlobWish, { sink, takenBytes }: Progress): void {
   if (!sink) return;
-  const { endpoint, repository } = sink.home;
-  const at = { destination: endpoint.name, repository, digest, sizeBytes: size };
-  if (takenBytes === undefined) run.emit({ kind: 'blob-started', ...at });
-  else run.emit({ kind: 'blob-progress', bytes: takenBytes, ...at });
+  const facts = blobFacts(wish, sink.home);
+  if (takenBytes === undefined) run.emit({ kind: 'blob-started', ...facts });
+  else run.emit({ kind: 'blob-progress', bytes: takenBytes, ...facts });
 }
 
 /** A download, and what its end means. */

@@ -157,9 +157,16 @@ async function pushAgain(push: Push, node: GraphNode): Promise<void> {
   }
 }
 
-async function ensureNodeBlobs({ run, from, target }: Push, node: GraphNode): Promise<void> {
+async function ensureNodeBlobs({ run, from, graph, target }: Push, node: GraphNode): Promise<void> {
   const home = { endpoint: target.destination, repository: target.repository };
-  const wishes = node.blobs.map((blob): BlobWish => ({ blob, from, homes: [home] }));
+  const wishes = node.blobs.map(
+    (blob): BlobWish => ({
+      blob,
+      from,
+      image: graph.root.digest,
+      homes: [home],
+    }),
+  );
   const outcomes = await together(wishes.map((wish) => ensureBlob(run, wish)));
   const failed = outcomes.flat().find(({ kind }) => kind === 'failed');
   if (failed?.kind === 'failed') throw failed.error;

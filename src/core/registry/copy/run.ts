@@ -68,7 +68,7 @@ async function copyImage(run: RunContext, request: CopyRequest): Promise<CopyOut
     }),
   );
   for (const state of states) refuseSparse(run, graph, state);
-  await copyBlobs(run, { request, blobs, states });
+  await copyBlobs(run, { request, image: graph.root.digest, blobs, states });
   await together(states.map((state) => pushTo(run, { request, graph, state })));
   run.call.signal?.throwIfAborted();
   return {
@@ -117,16 +117,17 @@ function fail(run: RunContext, { state, reference, thrown }: Failing): void {
 
 type Blobs = {
   readonly request: CopyRequest;
+  readonly image: Digest;
   readonly blobs: readonly Descriptor[];
   readonly states: readonly TargetState[];
 };
 
-async function copyBlobs(run: RunContext, { request, blobs, states }: Blobs): Promise<void> {
+async function copyBlobs(run: RunContext, { request, image, blobs, states }: Blobs): Promise<void> {
   const slots = createLimiter(run.limits.blobs);
   const copyOne = async (blob: Descriptor) => {
     const homes = homesOf(states.filter(({ error }) => !error));
     if (homes.length === 0) return;
-    const outcomes = await ensureBlob(run, { blob, from: request.repository, homes });
+    const outcomes = await ensureBlob(run, { blob, from: request.repository, image, homes });
     for (const outcome of outcomes) take(run, { blob, states, outcome });
   };
   await together(blobs.map((blob) => slots.run(() => copyOne(blob), run.call.signal)));

@@ -57,7 +57,12 @@ export type CopyOutcome = {
 };
 
 type At = { readonly destination: string; readonly repository: RepositoryName };
-type OfBlob = { readonly digest: Digest; readonly sizeBytes: number };
+/** `image` is the one that the blob is on its way for: one that several share counts for the first. */
+type OfBlob = {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  readonly image: { readonly repository: RepositoryName; readonly digest: Digest };
+};
 
 /** Progress, as it happens. `planned` comes first for an image, once its whole graph is known. */
 export type CopyEvent =
