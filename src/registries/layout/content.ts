@@ -6,6 +6,7 @@ import {
   digestOf,
   type Manifest,
   parseManifest,
+  RegistryError,
   type RepositoryName,
   type TagName,
 } from '#core/oci';
@@ -82,8 +83,22 @@ export async function verifiedManifest(files: LayoutFiles, digest: Digest): Prom
   return bytes;
 }
 
-export function digestAt(content: Content, tag: TagName): Digest | undefined {
-  return content.entries.find((entry) => entry.tag === tag)?.descriptor.digest;
+/**
+ * What a tag stands for. An archive of several images may have a tag twice: then the name that was asked for decides.
+ * Throws REQUEST_INVALID when it does not.
+ */
+export function digestAt(content: Content, repository: RepositoryName, tag: TagName): Digest | undefined {
+  const entries = content.entries.filter((entry) => entry.tag === tag);
+  const named = entries.filter(({ name }) => name === repository || name?.endsWith(`/${repository}`));
+  const digests = new Set((named.length > 0 ? named : entries).map(({ descriptor }) => descriptor.digest));
+  if (digests.size > 1) {
+    const names = entries.map(({ name }) => name ?? 'an unnamed one').join(', ');
+    throw new RegistryError('REQUEST_INVALID', `${content.files.place} holds several images tagged ${tag}: ${names}`, {
+      hint: 'ask by the name of one of them, or by digest',
+    });
+  }
+  const [digest] = digests;
+  return digest;
 }
 
 export function sortedTags(content: Content): TagName[] {

@@ -70,7 +70,7 @@ export function layoutExtras(content: Content): Extras {
       if (!content.exists) throw nameUnknown(repository);
       const { items, ...rest } = pageOf(sortedTags(content), options);
       const entries = items.flatMap((tag) => {
-        const digest = digestAt(content, tag);
+        const digest = digestAt(content, repository, tag);
         return digest === undefined ? [] : [{ tag, digest }];
       });
       return { ...rest, items: entries };
@@ -81,7 +81,7 @@ export function layoutExtras(content: Content): Extras {
 
 function knownManifest(content: Content, repository: RepositoryName, reference: ManifestReference): Known {
   if (!content.exists) throw nameUnknown(repository);
-  const digest = isDigest(reference) ? reference : digestAt(content, reference);
+  const digest = isDigest(reference) ? reference : digestAt(content, repository, reference);
   const known = digest === undefined ? undefined : content.manifests.get(digest);
   if (!known) throw manifestUnknown(repository, reference);
   return known;

@@ -87,7 +87,7 @@ function deleteMethods(content: Content, root: string, change: Change): Deleter 
   return {
     async deleteTag(repository, tag) {
       if (!content.exists) throw nameUnknown(repository);
-      if (digestAt(content, tag) === undefined) throw manifestUnknown(repository, tag);
+      if (digestAt(content, repository, tag) === undefined) throw manifestUnknown(repository, tag);
       await change((tagged) => tagged.filter((entry) => entry.tag !== tag));
     },
     async deleteManifest(repository, digest) {
