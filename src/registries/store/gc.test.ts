@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hexOf, MediaType } from '#core/oci';
+import { hexOf, MediaType, type RepositoryName } from '#core/oci';
 import {
   bytesOf,
   expectCode,
@@ -192,8 +192,11 @@ describe('gc while pushes go on', () => {
       }
       return runs;
     };
+    // Each has a repository of its own, and all push the same few images: content is shared, links are not.
     const push = async (worker: number) => {
-      for (let round = 0; round < 25; round++) await pushAsClientsDo(store, `${(worker + round) % 7}`);
+      for (let round = 0; round < 25; round++) {
+        await pushAsClientsDo(store, repo(`team/worker${worker}`), `${(worker + round) % 4}`);
+      }
     };
     const collecting = collect();
     await Promise.all([0, 1, 2].map(push));
@@ -206,7 +209,7 @@ describe('gc while pushes go on', () => {
   }, 60_000);
 
   /** Asks before it pushes; with no grace at all the manifest may be refused, which a client answers by pushing again. */
-  async function pushAsClientsDo(store: FreshStore['store'], seed: string): Promise<void> {
+  async function pushAsClientsDo(store: FreshStore['store'], name: RepositoryName, seed: string): Promise<void> {
     const image = sampleImage(seed);
     for (let attempt = 0; ; attempt++) {
       for (const { digest, bytes } of image.blobs) {
@@ -261,7 +264,7 @@ describe('gc while pushes go on', () => {
       },
     });
     await store.putBlob(name, loose, loose.bytes, call);
-    // The first commit of a run trims history: let that one pass.
+    // Only the commits of the run are held up.
     const run = store.gcRun(now);
     armed = true;
     await dropping.promise;

@@ -1,6 +1,13 @@
 import type { RepositoryName } from '#core/oci';
 import { dropBlobs, dropLinks, dropUntagged, type LinkPair, trimHistory } from './catalog/gc.ts';
-import { type LinkRow, readBlobPage, readLinkPage, readRepositoryPage, readUntagged } from './catalog/gc-read.ts';
+import {
+  type LinkRow,
+  readBlobPage,
+  readLinkPage,
+  readLongHistories,
+  readRepositoryPage,
+  readUntagged,
+} from './catalog/gc-read.ts';
 import { type StoreContext, seenKey } from './context.ts';
 import { countOrphans, emptyTrash, trashOrphans } from './orphan.ts';
 
@@ -34,6 +41,8 @@ export type GcReport = {
 export const DEFAULT_GRACE_MS = 24 * 60 * 60 * 1000;
 /** Rows looked at in one go: some milliseconds, between which requests are served. */
 const PAGE_ROWS = 1000;
+/** Repositories have much of their own to look at. */
+const REPOSITORIES_PAGE = 100;
 /** An answer given just before a blob was dropped has opened its file by then. */
 const READ_DRAIN_MS = 2_000;
 
@@ -42,8 +51,11 @@ export async function gcPlan(context: StoreContext, options: GcOptions): Promise
   const beforeMs = context.clock.now() - (options.graceMs ?? DEFAULT_GRACE_MS);
   const plan = { manifests: 0, blobLinks: 0, blobs: 0, blobBytes: 0 };
   if (options.untagged) {
-    await eachRepository(context, options.signal, async ({ id }) => {
-      plan.manifests += (await readUntagged(context.database, id, beforeMs)).length;
+    await eachRepositoryPage(context, options.signal, async (repositories) => {
+      for (const { id } of repositories) {
+        plan.manifests += (await readUntagged(context.database, id, beforeMs)).length;
+        await pause(context, options.signal);
+      }
     });
   }
   await eachLinkPage(context, options.signal, async (rows) => {
@@ -68,9 +80,12 @@ export async function gcPlan(context: StoreContext, options: GcOptions): Promise
 export async function gcRun(context: StoreContext, options: GcOptions): Promise<GcReport> {
   const beforeMs = context.clock.now() - (options.graceMs ?? DEFAULT_GRACE_MS);
   const report = { manifests: 0, blobLinks: 0, blobs: 0 };
-  await eachRepository(context, options.signal, async ({ id, name }) => {
-    if (options.untagged) report.manifests += await dropUntaggedOf(context, { id, name, beforeMs });
-    await context.database.write(trimHistory, { repositoryId: id, keep: context.limits.historyPerTag });
+  await eachRepositoryPage(context, options.signal, async (repositories) => {
+    await trimHistories(context, repositories);
+    for (const { id, name } of options.untagged ? repositories : []) {
+      options.signal?.throwIfAborted();
+      report.manifests += await dropUntaggedOf(context, { id, name, beforeMs });
+    }
   });
   await eachLinkPage(context, options.signal, async (rows) => {
     report.blobLinks += await dropLoose(context, rows, beforeMs);
@@ -123,20 +138,28 @@ async function pause(context: StoreContext, signal: AbortSignal | undefined): Pr
   await context.clock.sleep(0, signal);
 }
 
-async function eachRepository(
+type RepositoryRow = { readonly id: number; readonly name: RepositoryName };
+
+async function trimHistories({ database, limits }: StoreContext, page: readonly RepositoryRow[]): Promise<void> {
+  const [first, last] = [page.at(0), page.at(-1)];
+  if (!first || !last) return;
+  const keep = limits.historyPerTag;
+  const tags = await readLongHistories(database, { first: first.id, last: last.id, keep });
+  if (tags.length > 0) await database.write(trimHistory, { tags, keep });
+}
+
+async function eachRepositoryPage(
   context: StoreContext,
   signal: AbortSignal | undefined,
-  visit: (repository: { readonly id: number; readonly name: RepositoryName }) => Promise<void>,
+  visit: (repositories: readonly RepositoryRow[]) => Promise<void>,
 ): Promise<void> {
   for (let after = 0; ; ) {
-    const rows = await readRepositoryPage(context.database, after, PAGE_ROWS);
-    for (const row of rows) {
-      await visit(row);
-      await pause(context, signal);
-    }
+    const rows = await readRepositoryPage(context.database, after, REPOSITORIES_PAGE);
+    await visit(rows);
     const last = rows.at(-1);
     if (!last) return;
     after = last.id;
+    await pause(context, signal);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Digest, RepositoryName } from '#core/oci';
 import type { Queries } from '#core/sql';
-import { UNREFERENCED_LINK, UNTAGGED_MANIFESTS, UNUSED_BLOB } from './gc.ts';
+import { type HistoryTag, UNREFERENCED_LINK, UNTAGGED_MANIFESTS, UNUSED_BLOB } from './gc.ts';
 
 /** Pages of rows with what gc wants to know of each: a page costs the same however little of it is garbage. */
 
@@ -16,6 +16,15 @@ export async function readUntagged(queries: Queries, repositoryId: number, befor
     repositoryId,
     beforeMs,
   ]);
+}
+
+/** Tags of these repositories with more history than is kept. */
+export async function readLongHistories(queries: Queries, range: { first: number; last: number; keep: number }) {
+  return await queries.read<HistoryTag>(
+    `SELECT repository_id, tag FROM tag_history WHERE repository_id BETWEEN ? AND ?
+     GROUP BY repository_id, tag HAVING count(*) > ?`,
+    [range.first, range.last, range.keep],
+  );
 }
 
 export type LinkRow = {

@@ -81,14 +81,17 @@ export const dropUntagged = defineCommand(
   },
 );
 
-/** Keeps the newest entries of each tag's history in one repository. */
+/** Keeps the newest entries of these tags' history. */
 export const trimHistory = defineCommand(
   'store.trimHistory',
-  async (tx: Tx, { repositoryId, keep }: { readonly repositoryId: number; readonly keep: number }) =>
-    tx.run(
-      `DELETE FROM tag_history WHERE id IN (SELECT id FROM (
-         SELECT id, row_number() OVER (PARTITION BY tag ORDER BY id DESC) AS place FROM tag_history WHERE repository_id = ?
-       ) WHERE place > ?)`,
-      [repositoryId, keep],
-    ),
+  async (tx: Tx, { tags, keep }: { readonly tags: readonly HistoryTag[]; readonly keep: number }) => {
+    for (const { repository_id, tag } of tags) {
+      await tx.run(
+        `DELETE FROM tag_history WHERE repository_id = ?1 AND tag = ?2 AND id <=
+         (SELECT id FROM tag_history WHERE repository_id = ?1 AND tag = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)`,
+        [repository_id, tag, keep],
+      );
+    }
+  },
 );
+export type HistoryTag = { readonly repository_id: number; readonly tag: string };
