@@ -39,9 +39,9 @@ function usageError(thrown: CommanderError, argv: readonly string[]): AppError {
     .join(' ')
     .replace(/^\(|\)$/g, '')
     .trim();
-  const words = argv.filter((word) => !word.startsWith('-')).slice(0, 2);
-  const isKnown = COMMANDS.some((spec) => spec.path.join(' ') === words.slice(0, spec.path.length).join(' '));
-  const help = `entrepot ${isKnown ? `${words.join(' ')} ` : ''}--help`;
+  const typed = argv.filter((word) => !word.startsWith('-')).join(' ');
+  const spec = COMMANDS.find(({ path }) => `${typed} `.startsWith(`${path.join(' ')} `));
+  const help = ['entrepot', ...(spec?.path ?? []), '--help'].join(' ');
   return new AppError('USAGE', what, { hint: meant === '' ? help : `${meant} See ${help}` });
 }
 

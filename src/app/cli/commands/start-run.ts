@@ -51,13 +51,15 @@ async function show(context: Context, typed: Typed, { vendor, served, signal }: 
   for (const { error } of report.images) if (error) io.stderr.write(formatError(error, context.paint));
   if (report.failed > 0) throw new AppError('QUICKSTART_FAILED', 'the sample image could not be mirrored');
   const { config } = served.app;
-  const wanted = tryParseListen(config.server.listen)?.port;
+  // Port 0 asks for any.
+  const wanted = tryParseListen(config.server.listen)?.port ?? 0;
+  const isOther = wanted !== 0 && wanted !== served.port;
   io.stdout.write(
     guideText({
       version: served.app.machine.version,
       program: io.program,
       url: served.url,
-      ...(wanted === undefined || wanted === served.port ? {} : { takenPort: wanted }),
+      ...(isOther ? { takenPort: wanted } : {}),
       storage: shown(io.cwd, config.storage.path),
       vendorUrl: vendor.url,
       publicKey: shown(io.cwd, vendor.publicKeyPath),
