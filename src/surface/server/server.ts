@@ -43,6 +43,8 @@ type BunServer = ReturnType<typeof Bun.serve>;
 /** Serves until stopped. Throws ADDRESS_IN_USE, ADDRESS_REFUSED, TLS_INVALID. */
 export function startServer(options: ServerOptions): RunningServer {
   let server = listen(options, options.listen, options.tls);
+  /** Listeners before a reload, with transfers that still go on. */
+  const retired = new Set<BunServer>();
   const port = server.port ?? 0;
   return {
     url: urlOf(options, port),
@@ -50,17 +52,18 @@ export function startServer(options: ServerOptions): RunningServer {
     reloadTls(tls) {
       if ('unix' in options.listen) return;
       const old = server;
+      retired.add(old);
       // Bun accepts `server.reload({ tls })` and ignores it: a second listener on the port takes over from the first.
       server = bind(options, { hostname: options.listen.hostname, port, reusePort: true }, tls);
-      void old.stop(false);
+      void old.stop(false).then(() => retired.delete(old));
     },
-    stop: (stopping = {}) => stop(server, options.clock, stopping.graceMs ?? STOP_GRACE_MS),
+    stop: (stopping = {}) => stop([server, ...retired], options.clock, stopping.graceMs ?? STOP_GRACE_MS),
   };
 }
 
-async function stop(server: BunServer, clock: Clock, graceMs: number): Promise<{ cut: number }> {
+async function stop(servers: readonly BunServer[], clock: Clock, graceMs: number): Promise<{ cut: number }> {
   const patience = new AbortController();
-  const ended = server.stop(false).then(() => 'ended' as const);
+  const ended = Promise.all(servers.map((server) => server.stop(false))).then(() => 'ended' as const);
   const late = clock.sleep(graceMs, patience.signal).then(
     () => 'late' as const,
     () => 'ended' as const,
@@ -68,8 +71,8 @@ async function stop(server: BunServer, clock: Clock, graceMs: number): Promise<{
   const outcome = await Promise.race([ended, late]);
   patience.abort();
   if (outcome === 'ended') return { cut: 0 };
-  const cut = server.pendingRequests;
-  await server.stop(true);
+  const cut = servers.reduce((sum, server) => sum + server.pendingRequests, 0);
+  await Promise.all(servers.map((server) => server.stop(true)));
   return { cut };
 }
 

@@ -4,7 +4,7 @@ import { chunksOf, streamFrom } from '#core/std';
 import { isUnchanged } from './condition.ts';
 import type { Exchange, Handlers } from './exchange.ts';
 import { parseRange, type Slice } from './range.ts';
-import { answer } from './reply.ts';
+import { answer, answerWith } from './reply.ts';
 
 type BlobAt = { readonly repository: RepositoryName; readonly digest: Digest };
 
@@ -120,9 +120,10 @@ function send(value: BlobAnswer, { exchange, status, slice, headers }: Sending):
   }
   exchange.bytesOut = slice.end - slice.start;
   exchange.longBody = true;
-  if (value.kind === 'stream') return answer(exchange, status, headers, value.body);
+  if (value.kind === 'stream') return answerWith(exchange, headers, { status, body: value.body });
   // Bun sends a file by sendfile. The status is said because an unsaid 200 lets Bun answer Range by itself.
-  return answer(exchange, status, headers, exchange.bytesOut === 0 ? new Uint8Array(0) : value.file);
+  const body = exchange.bytesOut === 0 ? new Uint8Array(0) : value.file;
+  return answerWith(exchange, headers, { status, body });
 }
 
 /** Several ranges: parts with a boundary, each opened when its turn comes. RFC 9110, section 14.6. */
@@ -142,10 +143,9 @@ function sendParts(at: BlobAt, slices: readonly Slice[], { exchange, size }: { e
     }
     yield text.encode(`\r\n--${boundary}--\r\n`);
   }
-  return answer(
+  return answerWith(
     exchange,
-    206,
     { ...headers, 'content-type': `multipart/byteranges; boundary=${boundary}` },
-    streamFrom(parts()),
+    { status: 206, body: streamFrom(parts()) },
   );
 }

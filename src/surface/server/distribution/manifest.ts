@@ -6,6 +6,9 @@ import { isUnchanged } from './condition.ts';
 import { API_VERSION, type Exchange, type Handlers, type ManifestHeaders } from './exchange.ts';
 import { answer, reply } from './reply.ts';
 
+const UNCHANGED = { status: 304, body: null };
+const NO_BODY = { status: 200, body: null };
+
 export const manifestHandlers: Pick<Handlers, 'manifestGet' | 'manifestHead' | 'manifestPut' | 'manifestDelete'> = {
   /**
    * end-3. The stored bytes in the stored type, whatever `Accept` says: converting would change the digest,
@@ -16,9 +19,9 @@ export const manifestHandlers: Pick<Handlers, 'manifestGet' | 'manifestHead' | '
     const { value, served } = await env.registry.getManifest(request.repository, request.reference, call);
     exchange.served = served;
     const headers = env.manifestHeaders(value.descriptor);
-    if (isUnchanged(http, headers.etag)) return reply(exchange, 304, headers.get, null);
+    if (isUnchanged(http, headers.etag)) return reply(exchange, headers.get, UNCHANGED);
     exchange.bytesOut = value.bytes.byteLength;
-    return reply(exchange, 200, headers.get, owned(value.bytes));
+    return reply(exchange, headers.get, { status: 200, body: owned(value.bytes) });
   },
 
   async manifestHead(request, exchange) {
@@ -26,8 +29,8 @@ export const manifestHandlers: Pick<Handlers, 'manifestGet' | 'manifestHead' | '
     const { value, served } = await env.registry.resolveManifest(request.repository, request.reference, call);
     exchange.served = served;
     const headers = env.manifestHeaders(value);
-    if (isUnchanged(http, headers.etag)) return reply(exchange, 304, headers.get, null);
-    return reply(exchange, 200, headers.head, null);
+    if (isUnchanged(http, headers.etag)) return reply(exchange, headers.get, UNCHANGED);
+    return reply(exchange, headers.head, NO_BODY);
   },
 
   /** end-7. Tags come in the path, as parameters beside a digest, or both. */

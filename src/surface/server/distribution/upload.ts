@@ -45,7 +45,7 @@ export const uploadHandlers: Pick<Handlers, UploadKind> = {
   /** end-5: a chunk, or a stream of any length where no Content-Range is given. */
   async uploadPatch({ repository, uploadId }, exchange) {
     const upload = await exchange.env.registry.openUpload(repository, uploadId, exchange.call);
-    const offset = await withPosition(repository, upload, exchange, () =>
+    const offset = await withPosition({ repository, upload, exchange }, () =>
       upload.append(bodyOf(exchange), chunkOf(exchange), exchange.call),
     );
     return answer(exchange, 202, uploadHeaders(repository, upload.id, offset));
@@ -54,7 +54,7 @@ export const uploadHandlers: Pick<Handlers, UploadKind> = {
   /** end-6: the last chunk, if there is one, and the digest of the whole. */
   async uploadCommit({ repository, uploadId, digest }, exchange) {
     const upload = await exchange.env.registry.openUpload(repository, uploadId, exchange.call);
-    const stored = await withPosition(repository, upload, exchange, () => {
+    const stored = await withPosition({ repository, upload, exchange }, () => {
       const chunk = chunkOf(exchange);
       const final = chunk.size === 0 ? undefined : { ...chunk, body: bodyOf(exchange) };
       return upload.commit(digest, final, exchange.call);
@@ -91,13 +91,10 @@ function created(repository: RepositoryName, digest: Digest, exchange: Exchange)
   return answer(exchange, 201, { location: `/v2/${repository}/blobs/${digest}`, 'docker-content-digest': digest });
 }
 
+type Position = { readonly repository: RepositoryName; readonly upload: Upload; readonly exchange: Exchange };
+
 /** Tells whoever sent a wrong chunk where the upload stands. Spec, "Pushing a blob in chunks". */
-async function withPosition<T>(
-  repository: RepositoryName,
-  upload: Upload,
-  exchange: Exchange,
-  act: () => Promise<T>,
-): Promise<T> {
+async function withPosition<T>({ repository, upload, exchange }: Position, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (thrown) {
