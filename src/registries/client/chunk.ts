@@ -1,6 +1,9 @@
 import { type ByteSource, type ByteStream, chunksOf } from '#core/std';
 
-/** A body cut into pieces of `chunkBytes`, each whole in memory; only the last is shorter. */
+/**
+ * A body cut into pieces of `chunkBytes`; only the last is shorter.
+ * A piece is good until the next is asked for: they share memory.
+ */
 export async function* piecesOf(
   body: ByteSource,
   chunkBytes: number,
@@ -13,7 +16,6 @@ export async function* piecesOf(
       // A full piece waits until more comes: only then is it known not to be the last.
       if (filled === chunkBytes) {
         yield { bytes: held.subarray(0, filled), isLast: false };
-        held = new Uint8Array(0);
         filled = 0;
       }
       const taken = rest.subarray(0, chunkBytes - filled);
@@ -26,9 +28,9 @@ export async function* piecesOf(
   yield { bytes: held.subarray(0, filled), isLast: true };
 }
 
-/** Doubles, so that a small body takes little and a large one is copied seldom. */
 type Growth = { readonly filled: number; readonly needed: number; readonly limit: number };
 
+/** Doubles, so that a small body takes little and a large one is copied seldom. */
 function grown(held: Uint8Array<ArrayBuffer>, { filled, needed, limit }: Growth): Uint8Array<ArrayBuffer> {
   if (held.byteLength >= needed) return held;
   const next = new Uint8Array(Math.min(limit, Math.max(needed, held.byteLength * 2)));

@@ -12,7 +12,7 @@ export class DeadlinePassed extends Error {
 /** Ends one exchange when its caller gives up, or when it makes no progress for as long as it was given. */
 export type Deadline = {
   readonly signal: AbortSignal;
-  /** Starts waiting anew. */
+  /** Starts waiting anew. The wait ends after `limitMs`, or up to twice that where it was touched often. */
   touch(limitMs: number): void;
   /** Stops waiting: it is our turn, not theirs. */
   pause(): void;
@@ -23,26 +23,43 @@ export type Deadline = {
 
 export function createDeadline(outer: AbortSignal | undefined): Deadline {
   const controller = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const pause = () => {
-    clearTimeout(timer);
+  // One timer looks now and then whether anything happened: a timer for each piece of a blob costs more than the piece.
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let timerMs = 0;
+  let touches = 0;
+  let seen = 0;
+  let isWaiting = false;
+  const stop = () => {
+    clearInterval(timer);
     timer = undefined;
   };
-  const onOuter = () => controller.abort(outer?.reason);
-  const end = () => {
-    pause();
-    outer?.removeEventListener('abort', onOuter);
+  const look = () => {
+    if (!isWaiting) stop();
+    else if (touches === seen) controller.abort(new DeadlinePassed(timerMs));
+    seen = touches;
   };
+  const onOuter = () => controller.abort(outer?.reason);
   if (outer?.aborted) controller.abort(outer.reason);
   else outer?.addEventListener('abort', onOuter, { once: true });
   return {
     signal: controller.signal,
     touch(limitMs) {
-      pause();
-      timer = setTimeout(() => controller.abort(new DeadlinePassed(limitMs)), limitMs);
+      touches++;
+      isWaiting = true;
+      if (timer !== undefined && timerMs === limitMs) return;
+      stop();
+      timerMs = limitMs;
+      seen = touches;
+      timer = setInterval(look, limitMs);
     },
-    pause,
+    pause() {
+      isWaiting = false;
+    },
     abort: (reason) => controller.abort(reason),
-    end,
+    end() {
+      isWaiting = false;
+      stop();
+      outer?.removeEventListener('abort', onOuter);
+    },
   };
 }
