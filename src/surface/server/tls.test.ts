@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'bun:test';
 import { connect } from 'node:tls';
 import { type AppError, manualClock, silentLog, systemClock } from '#core/std';
 import { type RunningServer, startServer, type TlsPair } from './server.ts';
-import { ONE, TWO } from './tls.fixture.ts';
+import { ONE, TWO } from './tls-fixture.ts';
 import { reloadTlsOnChange } from './tls-reload.ts';
 
 const running: RunningServer[] = [];
