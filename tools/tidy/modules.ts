@@ -1,7 +1,7 @@
 import { isTestCode, placeOf } from './place.ts';
 import type { Problem, Project, Rule } from './source.ts';
 
-const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|fake|d))?\.(ts|tsx|mjs)$/;
+const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|fake|fixture|d))?\.(ts|tsx|mjs)$/;
 /** Names that say nothing: what is in such a file belongs to a noun. */
 const VAGUE = /^(utils?|helpers?|common|misc|shared|index|types-?utils?)(\.test)?\.(ts|tsx|mjs)$/;
 
@@ -26,7 +26,8 @@ const moduleFolders = (project: Project): string[] => {
 const exampleLines = (readme: string): string[] =>
   [...readme.matchAll(/```ts\n([\s\S]*?)```/g)]
     .flatMap(([, block = '']) => block.split('\n'))
-    .map((line) => line.trim())
+    // Remarks at the end of a line are for the reader.
+    .map((line) => line.replace(/\s\/\/ .*$/, '').trim())
     .filter((line) => line !== '' && !line.startsWith('import ') && !line.startsWith('//'));
 
 /** A test may wrap a line, as in `expect(line)`, so its end is not compared. */

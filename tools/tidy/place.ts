@@ -33,7 +33,7 @@ export const placeOf = (path: string): Place | undefined => {
 
 /** Code that only tests run: it may use the test runner, and the product never imports it. */
 export const isTestCode = (path: string): boolean =>
-  /\.(test|fake)\.tsx?$/.test(path) ||
+  /\.(test|fake|fixture)\.tsx?$/.test(path) ||
   !path.startsWith('src/') ||
   /\/(contract|testing|fixtures)\//.test(path) ||
   /\/(contract|testing)\.ts$/.test(path);

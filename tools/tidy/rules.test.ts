@@ -218,6 +218,6 @@ check(modules, [
 check(texts, [
   { name: 'a folder of a container is fine', files: { 'a.md': 'mounted at /data/blobs, network/workers' } },
   { name: 'a machine path', files: { 'a.md': `see /${'work'}/a` }, says: 'path of one machine' },
-  { name: 'a home', files: { 'a.sh': `cd /${'home'}/me/a` }, says: 'path of one machine' },
+  { name: 'a home', files: { 'a.sh': `cd /${'root'}/a` }, says: 'path of one machine' },
   { name: 'a package host', files: { 'bun.lock': `https://registry.npm${'js'}.org/a` }, says: 'package registry' },
 ]);

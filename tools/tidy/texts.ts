@@ -4,7 +4,7 @@ import type { Rule } from './source.ts';
 const FORBIDDEN: readonly { readonly what: string; readonly pattern: RegExp }[] = [
   {
     what: 'a path of one machine',
-    pattern: new RegExp(['(^|[^\\w.-])/(work', 'root', 'home/\\w+', 'Users/\\w+)/'].join('|')),
+    pattern: new RegExp(['(^|[^\\w.-])/(work', 'root)/'].join('|')),
   },
   { what: 'a folder of one machine', pattern: new RegExp(['/tmp/(peers', 'boot)\\b'].join('|')) },
   {
