@@ -26,6 +26,9 @@ const writerCount = 6;
 const repositories = ['team/a', 'team/b', 'other/c'];
 const roundMinMs = 150;
 const roundMaxMs = 1000;
+// gc waits two seconds for readers before it removes files: some rounds see that too.
+const longRoundMs = 2500;
+const longRoundOneIn = 8;
 // A start takes some tens of milliseconds: these kills fall into it.
 const earlyKillMaxMs = 120;
 // Long enough for the slowest push that is under way, short enough that gc has work in every round.
@@ -41,7 +44,8 @@ export async function killCampaign(options: CampaignOptions): Promise<CampaignRe
   const writers = makeWriters(options.seed, model, `http://127.0.0.1:${place.port}`);
   for (; counts.rounds < options.rounds; counts.rounds++) {
     const work = startWork(writers, server.config, counts);
-    await Bun.sleep(roundMinMs + random.below(roundMaxMs - roundMinMs));
+    const long = random.below(longRoundOneIn) === 0 ? longRoundMs : 0;
+    await Bun.sleep(long + roundMinMs + random.below(roundMaxMs - roundMinMs));
     work.stop();
     await server.kill();
     await work.done;
