@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { diskFs, openFolder } from '../../src/registries/store/mod.ts';
 import { shellIn, temporaryFolder } from './fixture.ts';
@@ -258,5 +258,68 @@ mirrors:
     } finally {
       await server.stop();
     }
+  });
+});
+
+describe('images in files', () => {
+  const folder = temporaryFolder();
+  const shell = shellIn(folder.path);
+  beforeAll(async () => {
+    const started = await shell.start('start', 'Requests are logged below.', {
+      env: { ENTREPOT_SERVER_LISTEN: '127.0.0.1:0' },
+    });
+    await started.stop();
+  });
+  afterAll(folder.remove);
+
+  const cases = [
+    { name: 'into a folder', from: 'team/hello:1.0.0', to: 'oci:./out' },
+    { name: 'from a folder into a tar', from: 'oci:./out:1.0.0', to: 'tar:out.tar:2.0.0' },
+    { name: 'from a tar back', from: 'tar:out.tar:2.0.0', to: 'team/back:3.0.0' },
+  ];
+  for (const { name, from, to } of cases) {
+    test(name, async () => {
+      const { code, stderr } = await shell.run(`image copy ${from} ${to} --progress none`);
+      expect([code, stderr]).toEqual([0, '']);
+    });
+  }
+  test('the digest is the same all the way, and everything is still attached', async () => {
+    const shown = async (reference: string) =>
+      itemsOf<{ digest: string; attached: unknown[] }>((await shell.run(`image show ${reference} -o json`)).stdout)[0];
+    const before = await shown('team/hello:1.0.0');
+    const after = await shown('team/back:3.0.0');
+    expect(after).toMatchObject({ digest: before?.digest ?? '', attached: before?.attached ?? [] });
+    expect(after?.attached).toHaveLength(3);
+  });
+  test('a tar that is there is not replaced', async () => {
+    const { code, stderr } = await shell.run('image copy team/hello:1.0.0 tar:out.tar:1 --progress none');
+    expect([code, stderr]).toEqual([
+      1,
+      `error: ${join(folder.path, 'out.tar')} exists\n  do   name another file, or remove it first\n`,
+    ]);
+  });
+  test('a copy that fails leaves no tar behind', async () => {
+    const { code } = await shell.run('image copy team/hello:none tar:never.tar:1 --progress none');
+    expect([code, existsSync(join(folder.path, 'never.tar'))]).toEqual([1, false]);
+    expect(readdirSync(folder.path).filter((name) => name.startsWith('never'))).toEqual([]);
+  });
+  test('a folder that is not there', async () => {
+    const { stderr } = await shell.run('image show oci:nowhere:1');
+    expect(stderr).toStartWith(`error: there is nothing at ${join(folder.path, 'nowhere')}\n`);
+  });
+  test('the platforms asked for, under the same digest', async () => {
+    const { code } = await shell.run(
+      'image copy team/hello:1.0.0 team/small:1.0.0 --platform linux/arm64 --progress none',
+    );
+    const [image] = itemsOf<{ manifests: { platform: string; missing: boolean }[] }>(
+      (await shell.run('image show team/small:1.0.0 -o json')).stdout,
+    );
+    expect([code, image?.manifests.map(({ platform, missing }) => [platform, missing])]).toEqual([
+      0,
+      [
+        ['linux/amd64', true],
+        ['linux/arm64', false],
+      ],
+    ]);
   });
 });

@@ -79,7 +79,7 @@ export function createContext(io: Io, commands: readonly CommandSpec[], typed: T
 
 /** The machine as commands use it: they are quiet but for what they answer. */
 export function machineOf(io: Io): Machine {
-  return { clock: io.clock, env: io.env, fetch: globalThis.fetch, log: silentLog(), version: VERSION };
+  return { clock: io.clock, cwd: io.cwd, env: io.env, fetch: globalThis.fetch, log: silentLog(), version: VERSION };
 }
 
 /** Flags that set a key of the configuration, by their option's name. */

@@ -44,6 +44,7 @@ export async function copyImage(
       onEvent: copyProgress(title, running),
     },
   );
+  await to.finish?.();
   const bytes = done.totals.bytesUploaded;
   running.onProgress({
     kind: 'image-done',

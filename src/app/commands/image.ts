@@ -21,7 +21,13 @@ import { collectBytes } from '#core/std';
 import type { Deleted, ImageDetail, ImageItem } from '#surface/server/api';
 
 /** A repository somewhere, and who looks at it. */
-export type Shelf = { readonly registry: Registry; readonly repository: RepositoryName; readonly call: Call };
+export type Shelf = {
+  readonly registry: Registry;
+  readonly repository: RepositoryName;
+  readonly call: Call;
+  /** Of a file that is written: makes it appear. Without it, closing the session leaves nothing. */
+  readonly finish?: () => Promise<void>;
+};
 
 type Opened = { readonly descriptor: Descriptor; readonly manifest: Manifest };
 

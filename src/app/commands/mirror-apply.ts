@@ -44,7 +44,12 @@ async function applyOne(app: App, { name, mirror }: Named, { onProgress, signal 
   const spec = specOf(name, mirror);
   const source = await sourceOf(app, mirror.source);
   const destinations = await Promise.all(mirror.destinations.map((text) => destinationOf(app, text)));
-  const tell = mirrorProgress({ spec, source, destinations }, onProgress, () => app.machine.clock.now());
+  const watch = mirrorProgress({
+    source: source.name,
+    destinations: destinations.length,
+    tell: onProgress,
+    now: app.machine.clock.now,
+  });
   const done: MirroredImage[] = [];
   let selected = 0;
   try {
@@ -58,7 +63,7 @@ async function applyOne(app: App, { name, mirror }: Named, { onProgress, signal 
       onEvent: (event) => {
         if (event.kind === 'selected') selected += event.tags * destinations.length;
         if (event.kind === 'image-done') done.push(imageOf(name, event.result));
-        tell(event);
+        watch(event);
       },
     });
     return { images: [...done, ...problemsOf(name, result)], bytes: result.totals.bytesUploaded, stopped: 0 };

@@ -1,62 +1,45 @@
-import type { Digest, RepositoryName } from '#core/oci';
+import type { Digest } from '#core/oci';
 import type { CopyEvent } from '#core/registry';
-import { type ImageResult, type MirrorEndpoint, type MirrorEvent, type MirrorSpec, repositoryAt } from '#engine/mirror';
+import type { ImageResult, MirrorEvent } from '#engine/mirror';
 import { type ProgressEvent, viewOfError } from '#surface/server/api';
 
-export type MirrorRoute = {
-  readonly spec: MirrorSpec;
-  readonly source: MirrorEndpoint;
-  readonly destinations: readonly MirrorEndpoint[];
+export type MirrorWatch = {
+  /** The source's name. */
+  readonly source: string;
+  readonly destinations: number;
+  readonly tell: (event: ProgressEvent) => void;
+  readonly now: () => number;
 };
 
-type Tell = (event: ProgressEvent) => void;
 type BlobEvent = Extract<CopyEvent, { kind: `blob-${string}` }>;
-type Flying = {
-  readonly repository: RepositoryName;
-  readonly blobs: Map<Digest, number>;
-  readonly startedAtMs: number;
-};
+type Flying = { readonly blobs: Map<Digest, number>; doneBytes: number; readonly startedAtMs: number };
 
 /** Turns what the engine tells, by blob and destination, into what people watch: images and their bytes. */
-export function mirrorProgress(route: MirrorRoute, tell: Tell, now: () => number): (event: MirrorEvent) => void {
-  const { source, destinations } = route;
+export function mirrorProgress({ source, destinations, tell, now }: MirrorWatch): (event: MirrorEvent) => void {
   const flying = new Map<string, Flying>();
-  const owners = new Map<Digest, string>();
-  const keyOf = (repository: string, digest: string) => `${source.name}/${repository}@${digest}`;
+  const keyOf = (repository: string, digest: string) => `${source}/${repository}@${digest}`;
   let images = 0;
 
-  /** The image on its way that a blob counts for: the first that goes to this repository. Shared blobs count once. */
-  const ownerOf = ({ digest, destination, repository }: BlobEvent): string | undefined => {
-    const known = owners.get(digest);
-    if (known !== undefined && flying.has(known)) return known;
-    const target = destinations.find(({ name }) => name === destination);
-    for (const [key, image] of flying) {
-      const there =
-        target && repositoryAt(image.repository, { source, destination: target, rewrite: route.spec.rewrite });
-      if (there !== repository) continue;
-      owners.set(digest, key);
-      return key;
-    }
-    return undefined;
-  };
   const addBlob = (event: BlobEvent) => {
-    const key = ownerOf(event);
-    const image = key === undefined ? undefined : flying.get(key);
-    if (key === undefined || !image) return;
-    const bytes = event.kind === 'blob-started' ? 0 : event.kind === 'blob-progress' ? event.bytes : event.sizeBytes;
-    image.blobs.set(event.digest, Math.max(bytes, image.blobs.get(event.digest) ?? 0));
-    const doneBytes = [...image.blobs.values()].reduce((sum, one) => sum + one, 0);
-    tell({ kind: 'image-progress', image: key, doneBytes });
+    const key = keyOf(event.image.repository, event.image.digest);
+    const image = flying.get(key);
+    if (!image) return;
+    // Of several destinations the one that is furthest counts: the bytes are read once.
+    const before = image.blobs.get(event.digest) ?? 0;
+    const bytes = Math.max(before, bytesOf(event));
+    image.blobs.set(event.digest, bytes);
+    image.doneBytes += bytes - before;
+    tell({ kind: 'image-progress', image: key, doneBytes: image.doneBytes });
   };
   const addCopy = (event: CopyEvent) => {
     if (event.kind === 'planned') {
       const key = keyOf(event.repository, event.digest);
-      flying.set(key, { repository: event.repository, blobs: new Map(), startedAtMs: now() });
+      flying.set(key, { blobs: new Map(), doneBytes: 0, startedAtMs: now() });
       tell({ kind: 'image-started', image: key });
       tell({ kind: 'image-planned', image: key, totalBytes: event.bytes });
     } else if (event.kind === 'warning') {
       tell({ kind: 'warning', message: `${event.registry}/${event.repository}: ${event.message}` });
-    } else if (event.kind.startsWith('blob-')) addBlob(event as BlobEvent);
+    } else if ('image' in event) addBlob(event);
   };
   const addDone = (result: ImageResult) => {
     const key = keyOf(result.source.repository, result.digest ?? result.source.tag);
@@ -76,13 +59,18 @@ export function mirrorProgress(route: MirrorRoute, tell: Tell, now: () => number
     if (event.kind === 'copy') addCopy(event.event);
     else if (event.kind === 'image-done') addDone(event.result);
     else if (event.kind === 'selected') {
-      images += event.tags * destinations.length;
+      images += event.tags * destinations;
       tell({ kind: 'run-planned', images });
     } else {
       const { repository, error } = event.problem;
-      tell({ kind: 'warning', message: `${source.name}/${repository}: ${error.message}` });
+      tell({ kind: 'warning', message: `${source}/${repository}: ${error.message}` });
     }
   };
+}
+
+function bytesOf(event: BlobEvent): number {
+  if (event.kind === 'blob-started') return 0;
+  return event.kind === 'blob-progress' ? event.bytes : event.sizeBytes;
 }
 
 /** The name under which this registry stands in records of mirrors. */

@@ -1,11 +1,4 @@
-import {
-  DOCKER_HUB,
-  type ManifestReference,
-  parseReference,
-  parseRepository,
-  RegistryError,
-  type RepositoryName,
-} from '#core/oci';
+import { DOCKER_HUB, type ManifestReference, parseReference, RegistryError, type RepositoryName } from '#core/oci';
 import { type Config, looksLikeHost, tryParseListen } from '#surface/config';
 
 /** Where an image is, as a person names it. */
@@ -93,6 +86,3 @@ export function formatPlace(place: Place): string {
   if (place.kind === 'host') return `${place.host}/${place.repository}${tail}`;
   return `${place.form === 'folder' ? 'oci' : 'tar'}:${place.path}${tail}`;
 }
-
-/** The one repository name that a layout answers to. */
-export const LAYOUT_REPOSITORY = parseRepository('image');

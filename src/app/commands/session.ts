@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Call, Registry } from '#core/registry';
 import { AppError, systemCodeOf } from '#core/std';
 import { createClient } from '#registries/client';
@@ -9,8 +10,9 @@ import { type App, compose, systemCall } from '../compose.ts';
 import { socketAddress } from '../lifecycle.ts';
 import type { Machine } from '../machine.ts';
 import type { Shelf } from './image.ts';
+import type { OpenedLayout } from './layout-place.ts';
 import { createOperations } from './operations.ts';
-import { LAYOUT_REPOSITORY, type Place } from './place.ts';
+import type { Place } from './place.ts';
 
 /** What a command works with: this registry's own state, and registries elsewhere. Opened when first asked for. */
 export type Session = {
@@ -30,6 +32,7 @@ type Local = { readonly operations: Operations; readonly registry: Registry; clo
 export async function openSession(config: Config, machine: Machine, signal?: AbortSignal): Promise<Session> {
   const clients = createClients(config, machine);
   const call = systemCall('command', signal);
+  const layouts: OpenedLayout[] = [];
   let opening: Promise<Local> | undefined;
   const local = () => {
     opening ??= openLocal(config, machine);
@@ -44,9 +47,14 @@ export async function openSession(config: Config, machine: Machine, signal?: Abo
       if (place.kind === 'host')
         return { registry: await clients.get(place.host, role), repository: place.repository, call };
       const { openLayoutPlace } = await import('./layout-place.ts');
-      return { registry: await openLayoutPlace(place, role), repository: LAYOUT_REPOSITORY, call };
+      const opened = await openLayoutPlace({ ...place, path: resolve(machine.cwd, place.path) }, role);
+      layouts.push(opened);
+      return { registry: opened.registry, repository: opened.repository, finish: opened.finish, call };
     },
-    close: async () => (await opening)?.close(),
+    async close() {
+      for (const layout of layouts) await layout.close();
+      await (await opening)?.close();
+    },
   };
 }
 
