@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { parseRepository } from '#core/oci';
+import { parseDigest, parseRepository } from '#core/oci';
 import { CALL, clientOf, failureOf, REPOSITORY, V1 } from './client.fake.ts';
 import { type CredentialSource, fixedCredentials } from './credential.ts';
 import { type FakeSettings, type FakeUpstream, reply, startUpstream } from './upstream.fake.ts';
@@ -203,5 +203,34 @@ describe('authentication', () => {
     const failure = await failureOf(clientOf(fake).resolveManifest(REPOSITORY, V1, CALL));
     expect(failure.code).toBe('UPSTREAM_INVALID');
     expect(failure.message).toContain('without a token');
+  });
+
+  test('a token server that stumbles is asked again', async () => {
+    const fake = await started({ auth: 'bearer' });
+    fake.on(
+      /^GET \/token/,
+      ({ response }) => {
+        reply(response, 503, {});
+        return true;
+      },
+      2,
+    );
+    const client = clientOf(fake, { credentials: joe(fake) });
+    expect((await client.resolveManifest(REPOSITORY, V1, CALL)).value.size).toBeGreaterThan(0);
+    expect(client.state().tokenRequests).toBe(3);
+  });
+
+  test('a mount asks for both repositories with one token', async () => {
+    const fake = await started({ auth: 'bearer' });
+    const client = clientOf(fake, { credentials: joe(fake) });
+    const { layerDigest } = fake.addImage('v1');
+    const options = { from: parseRepository('demo/other'), mayRead: () => true };
+    await client.mountBlob(REPOSITORY, parseDigest(layerDigest), options, CALL);
+    const [asked = ''] = fake.log.filter((line) => line.startsWith('GET /token'));
+    expect(new URLSearchParams(asked.slice(asked.indexOf('?'))).getAll('scope')).toEqual([
+      'repository:demo/app:pull,push',
+      'repository:demo/other:pull',
+    ]);
+    expect(client.state().tokenRequests).toBe(1);
   });
 });

@@ -60,7 +60,9 @@ export async function getBlob(
     reopen: (offset) => open({ start: offset, end }),
   });
   const descriptor = { mediaType: MediaType.octets, digest, size };
-  return { value: { kind: 'stream', descriptor, body }, served: servedBy(context, answer) };
+  const isWhole = start === 0 && end === size;
+  const verified = isWhole ? ({ verified: true } as const) : {};
+  return { value: { kind: 'stream', descriptor, body, ...verified }, served: servedBy(context, answer) };
 }
 
 type Opened = { readonly answer: Answer; readonly begins: number; readonly total: number | undefined };

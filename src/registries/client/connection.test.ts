@@ -2,8 +2,10 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MediaType } from '#core/oci';
+import { systemClock } from '#core/std';
 import { certificateBundle, systemCertificates } from './certificates.ts';
 import { CALL, clientOf, failureOf, REPOSITORY, V1 } from './client.fake.ts';
+import { type ClientOptions, createClient } from './client.ts';
 import { TEST_CA, TEST_CERT, TEST_KEY } from './tls.fake.ts';
 import { type FakeUpstream, reply, startUpstream } from './upstream.fake.ts';
 
@@ -122,6 +124,36 @@ describe('proxies', () => {
     expect(failure.message).toContain('127.0.0.1:1');
     expect(Bun.inspect(failure)).not.toContain('pr0xypw');
   });
+});
+
+describe('addresses', () => {
+  const cases: { name: string; options: Partial<ClientOptions>; expected: string }[] = [
+    { name: 'Docker Hub', options: { host: 'docker.io' }, expected: 'https://registry-1.docker.io/v2/' },
+    { name: 'by the name', options: { host: 'quay.io' }, expected: 'https://quay.io/v2/' },
+    { name: 'plain', options: { host: 'r.local:5000', insecure: true }, expected: 'http://r.local:5000/v2/' },
+    {
+      name: 'elsewhere',
+      options: { host: 'mirror.test', url: 'http://127.0.0.1:7000' },
+      expected: 'http://127.0.0.1:7000/v2/',
+    },
+  ];
+  for (const { name, options, expected } of cases) {
+    test(name, async () => {
+      const asked: string[] = [];
+      const client = createClient({
+        host: 'x',
+        clock: systemClock(),
+        random: () => 0,
+        fetch: async (url) => {
+          asked.push(url);
+          return new Response('{}');
+        },
+        ...options,
+      });
+      await client.ping(CALL);
+      expect(asked).toEqual([expected]);
+    });
+  }
 });
 
 describe('connections', () => {

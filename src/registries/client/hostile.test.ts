@@ -3,6 +3,7 @@ import { parseDigest } from '#core/oci';
 import { blobBytes, CALL, clientOf, failureOf, inPieces, REPOSITORY, V1 } from './client.fake.ts';
 import type { ClientOptions } from './client.ts';
 import { fixedCredentials } from './credential.ts';
+import { TEST_CA, TEST_CERT, TEST_KEY } from './tls.fake.ts';
 import { type FakeUpstream, reply, startUpstream } from './upstream.fake.ts';
 
 /** Two servers: the registry, and a place that it has no business to send us to. */
@@ -123,6 +124,47 @@ describe('redirects', () => {
     expect(failure.code).toBe('UPSTREAM_INVALID');
     expect(elsewhere.log).toEqual([]);
   });
+});
+
+describe('https', () => {
+  const secured: { name: string; answer: (plain: string) => Response }[] = [
+    {
+      name: 'a redirect',
+      answer: (plain) => new Response(null, { status: 307, headers: { location: `${plain}/x` } }),
+    },
+    {
+      name: 'a token realm',
+      answer: (plain) =>
+        new Response(null, { status: 401, headers: { 'www-authenticate': `Bearer realm="${plain}/token"` } }),
+    },
+    {
+      name: 'an upload location',
+      answer: (plain) => new Response(null, { status: 202, headers: { location: `${plain}/x` } }),
+    },
+  ];
+  for (const { name, answer } of secured) {
+    test(`is never left by ${name}`, async () => {
+      const server = Bun.serve({
+        hostname: '127.0.0.1',
+        port: 0,
+        tls: { cert: TEST_CERT, key: TEST_KEY },
+        fetch: () => answer(elsewhere.url),
+      });
+      try {
+        const client = withJoe({ url: `https://127.0.0.1:${server.port}`, insecure: false, ca: TEST_CA });
+        const using =
+          name === 'an upload location'
+            ? client.startUpload(REPOSITORY, {}, CALL)
+            : client.getManifest(REPOSITORY, V1, CALL);
+        const failure = await failureOf(using);
+        expect(failure.code).toBe('UPSTREAM_INVALID');
+        expect(failure.why).toContain('plain http');
+        expect(elsewhere.log).toEqual([]);
+      } finally {
+        await server.stop(true);
+      }
+    });
+  }
 });
 
 describe('upload locations (CVE-2026-50151)', () => {

@@ -175,6 +175,34 @@ describe('putBlob', () => {
     expect(cancelled).toBe(true);
   });
 
+  test('a registry that refuses in the middle of a body ends the source too', async () => {
+    let isAnswered = false;
+    using rude = Bun.listen({
+      hostname: '127.0.0.1',
+      port: 0,
+      socket: {
+        data(socket) {
+          if (!isAnswered) socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno');
+          isAnswered = true;
+        },
+      },
+    });
+    fake.on(/^POST /, ({ response }) => {
+      reply(response, 202, { location: `http://127.0.0.1:${rude.port}/put` });
+      return true;
+    });
+    const cancelled = Promise.withResolvers<void>();
+    const endless = new ReadableStream<Uint8Array>(
+      { pull: (controller) => controller.enqueue(new Uint8Array(65_536)), cancel: () => cancelled.resolve() },
+      { highWaterMark: 0 },
+    );
+    const failure = await failureOf(
+      clientOf(fake).putBlob(REPOSITORY, { digest: DIGEST, size: 2 ** 40 }, endless, CALL),
+    );
+    expect(failure.code).toBe('BLOB_TOO_LARGE');
+    await cancelled.promise;
+  });
+
   test('a registry that stored something else is not believed', async () => {
     fake.on(/^PUT /, ({ response }) => {
       reply(response, 201, { 'docker-content-digest': digestOf('other') });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
 import { parseChallenges } from './challenge.ts';
 import { parseNextLink } from './link.ts';
 import { proxyFor, proxyName } from './proxy-setting.ts';
@@ -53,6 +54,34 @@ describe('WWW-Authenticate', () => {
     { name: 'endless', header: `Basic realm="${'a'.repeat(9000)}"`, expected: [] },
   ];
   for (const { name, header, expected } of cases) test(name, () => expect(parseChallenges(header)).toEqual(expected));
+});
+
+describe('headers of strangers', () => {
+  const header = fc.oneof(fc.string(), fc.stringMatching(/^[ ,;=<>"\\a-z0-9/?&]{0,200}$/));
+
+  test('are read without throwing, and the challenges found have a name', () => {
+    fc.assert(
+      fc.property(header, (text) => {
+        parseNextLink(text);
+        parseRateLimit(new Headers({ 'ratelimit-limit': text.replace(/[^ -~]/g, '') }), 0);
+        expect(parseChallenges(text).every(({ scheme }) => scheme !== '')).toBe(true);
+      }),
+    );
+  });
+
+  test('a challenge is read as it was written', () => {
+    const word = fc.stringMatching(/^[a-z]{1,8}$/);
+    const parameters = fc.dictionary(word, fc.string({ unit: 'grapheme-ascii' }), {
+      minKeys: 1,
+      noNullPrototype: true,
+    });
+    fc.assert(
+      fc.property(word, parameters, (scheme, values) => {
+        const quoted = Object.entries(values).map(([key, value]) => `${key}="${value.replace(/["\\]/g, '\\$&')}"`);
+        expect(parseChallenges(`${scheme} ${quoted.join(', ')}`)).toEqual([{ scheme, parameters: values }]);
+      }),
+    );
+  });
 });
 
 describe('Link', () => {
