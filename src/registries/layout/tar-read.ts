@@ -37,13 +37,15 @@ async function indexTar(path: string): Promise<Map<string, Member>> {
   const members = new Map<string, Member>();
   const parser = extract();
   parser.on('entry', (headers: PlacedHeader, body, next) => {
+    // The parser fails with the same error, which is the one that is thrown.
+    body.on('error', () => {});
+    body.on('end', () => next());
     try {
       addMember(members, headers);
     } catch (thrown) {
       next(thrown instanceof Error ? thrown : new Error(messageOf(thrown)));
       return;
     }
-    body.on('end', () => next());
     body.resume();
   });
   try {
