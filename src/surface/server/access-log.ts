@@ -32,16 +32,18 @@ export type AccessSink = (event: AccessEvent) => void;
 /** The event as a line of JSON with its newline. Put together by hand: a pull should not pay for a general serializer. */
 export function accessLine(event: AccessEvent): string {
   const rest =
-    (event.userAgent === null ? '' : `,"userAgent":${quote(event.userAgent)}`) +
+    (event.userAgent === null ? '' : `,"userAgent":${quoteAgent(event.userAgent)}`) +
     (event.code === undefined ? '' : `,"code":"${event.code}"`) +
-    (event.by === undefined ? '' : `,"by":${quote(event.by)}`) +
+    (event.by === undefined ? '' : `,"by":${quoteServer(event.by)}`) +
     (event.verdict === undefined ? '' : `,"verdict":${quote(event.verdict)}`) +
     (event.cut ? ',"cut":true' : '');
+  // What the grammar has read needs no quoting, nor does a method, which HTTP makes of letters.
+  const path = event.kind === 'invalid' ? quote(event.path) : `"${event.path}"`;
   return (
     `{"level":"info","time":"${isoTime(event.timeMs)}","message":"request","requestId":"${event.requestId}"` +
-    `,"kind":"${event.kind}","method":${quote(event.method)},"path":${quote(event.path)},"status":${event.status}` +
+    `,"kind":"${event.kind}","method":"${event.method}","path":${path},"status":${event.status}` +
     `,"durationMs":${Math.round(event.durationMs * 1000) / 1000},"bytesIn":${event.bytesIn},"bytesOut":${event.bytesOut}` +
-    `,"address":"${event.address}","principal":${quote(event.principal)}${rest}}\n`
+    `,"address":"${event.address}","principal":${quotePrincipal(event.principal)}${rest}}\n`
   );
 }
 
@@ -53,6 +55,23 @@ const MAX_TEXT = 512;
 function quote(text: string): string {
   const short = text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text;
   return PLAIN.test(short) ? `"${short}"` : JSON.stringify(short);
+}
+
+const quotePrincipal = remembering(quote);
+const quoteAgent = remembering(quote);
+const quoteServer = remembering(quote);
+
+/** Requests come in rows from one client: its last text is the likeliest next. */
+function remembering(make: (text: string) => string): (text: string) => string {
+  let lastText: string | undefined;
+  let lastMade = '';
+  return (text) => {
+    if (text !== lastText) {
+      lastMade = make(text);
+      lastText = text;
+    }
+    return lastMade;
+  };
 }
 
 let secondOfText = -1;

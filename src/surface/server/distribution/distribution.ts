@@ -1,4 +1,4 @@
-import { parseRequest, RegistryError, type RegistryRequest, type RequestKind } from '#core/oci';
+import { RegistryError, type RegistryRequest, type RequestKind } from '#core/oci';
 import type { Call, Principal, Registry } from '#core/registry';
 import type { Clock, Log } from '#core/std';
 import type { Access, Action } from '../access.ts';
@@ -13,6 +13,7 @@ import { asRegistryError, errorFields, toResponse } from './error.ts';
 import type { Env, Exchange, Handlers } from './exchange.ts';
 import { createManifestHeaders, manifestHandlers } from './manifest.ts';
 import { pingHandlers } from './ping.ts';
+import { createReader } from './reader.ts';
 import { type Arrival, createRecorder, type Recorder } from './record.ts';
 import { referrerHandlers } from './referrer.ts';
 import { tagHandlers } from './tag.ts';
@@ -94,6 +95,7 @@ export function createDistribution(options: DistributionOptions): Distribution {
   };
   const nextRequestId = createRequestIds(options.random);
   const recorder = createRecorder(options);
+  const readRequest = createReader();
   return {
     async fetch(http, connection, parts = partsOf(http.url)) {
       const { path, search } = parts;
@@ -112,7 +114,7 @@ export function createDistribution(options: DistributionOptions): Distribution {
       recorder.begin();
       let exchange: Exchange | undefined;
       try {
-        const request = parseRequest(http.method, path, search);
+        const request = readRequest(http.method, path, search);
         arrival.kind = request.kind;
         const identity = env.access.identify(http);
         arrival.principal = identity instanceof Promise ? await identity : identity;
