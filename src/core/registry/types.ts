@@ -39,7 +39,13 @@ export type ByteRange = { readonly start: number; readonly end?: number };
  */
 export type BlobAnswer =
   | { readonly kind: 'file'; readonly descriptor: Descriptor; readonly file: Blob }
-  | { readonly kind: 'stream'; readonly descriptor: Descriptor; readonly body: ByteStream }
+  | {
+      readonly kind: 'stream';
+      readonly descriptor: Descriptor;
+      readonly body: ByteStream;
+      /** The body is the whole blob and errs, instead of ending, where its bytes are not those of the digest. */
+      readonly verified?: true;
+    }
   | { readonly kind: 'redirect'; readonly descriptor: Descriptor; readonly url: string; readonly expiresAtMs: number };
 
 export type BlobOptions = { readonly range?: ByteRange; readonly redirectOk?: boolean };

@@ -1,10 +1,11 @@
 import { type Descriptor, type Digest, isRegistryError, type RepositoryName } from '#core/oci';
 import { type ByteStream, messageOf, streamOf } from '#core/std';
 import { bodyOf } from '../answer.ts';
+import type { BlobAnswer } from '../types.ts';
 import type { RunContext } from './context.ts';
 import { at, CopyError, type CopyPlace, copyError } from './error.ts';
 import type { Home } from './presence.ts';
-import { createTee } from './tee.ts';
+import { createTee, type TeeSource } from './tee.ts';
 
 export type BlobOutcome = { readonly home: Home } & (
   | { readonly kind: 'uploaded' | 'mounted' | 'skipped' }
@@ -60,7 +61,7 @@ export async function feed(run: RunContext, wish: BlobWish, sinks: readonly Sink
   });
   for (const sink of sinks) progress(run, wish, { sink });
   const [pumped, ...commits] = await Promise.all([
-    settle(tee.run(origin.body, blob)),
+    settle(tee.run(origin, blob)),
     ...tee.branches.map((branch, index) => settle(commit(sinks[index], branch))),
   ]);
   if (!pumped.failed) origin.finished();
@@ -128,17 +129,20 @@ function progress(run: RunContext, wish: BlobWish, { sink, takenBytes }: Progres
 }
 
 /** A download, and what its end means. */
-type Origin = {
-  readonly body: ByteStream;
+type Origin = TeeSource & {
   finished(): void;
   /** Whose fault a failure of the download is. */
   blame(thrown: unknown): unknown;
 };
 
+function contentOf(answer: BlobAnswer): TeeSource {
+  return { body: bodyOf(answer), verified: answer.kind === 'stream' && answer.verified === true };
+}
+
 /** The source is asked once in a run; what it gave is read again from a destination that has it. */
 async function openBytes(run: RunContext, wish: BlobWish): Promise<Origin> {
   const inlined = inlineBytes(wish.blob);
-  if (inlined) return { body: streamOf(inlined), finished: () => {}, blame: blameSource(run, wish) };
+  if (inlined) return { body: streamOf(inlined), verified: false, finished: () => {}, blame: blameSource(run, wish) };
   const home = run.presence.wasRead(wish.blob.digest) ? run.presence.anyHome(wish.blob.digest) : undefined;
   return (home && (await openHome(run, wish.blob, home))) ?? (await openSource(run, wish));
 }
@@ -159,7 +163,7 @@ async function openHome(run: RunContext, blob: Descriptor, home: Home): Promise<
   };
   try {
     const { value } = await home.endpoint.registry.getBlob(home.repository, blob.digest, {}, call);
-    return { body: bodyOf(value), finished: () => {}, blame };
+    return { ...contentOf(value), finished: () => {}, blame };
   } catch (thrown) {
     const error = blame(thrown);
     if (!(error instanceof CopyError)) throw thrown;
@@ -176,7 +180,7 @@ async function openSource(run: RunContext, wish: BlobWish): Promise<Origin> {
   const { value } = await at(place, 'reading the blob', () => registry.getBlob(from, blob.digest, {}, run.call));
   run.moved.blobsRead += 1;
   return {
-    body: bodyOf(value),
+    ...contentOf(value),
     finished() {
       run.moved.bytesRead += blob.size;
       run.presence.markRead(blob.digest);

@@ -18,6 +18,9 @@ export type Lane = {
   readonly takenBytes: number;
 };
 
+/** Tells how much the reader took, each time it is some bytes more. */
+export type LaneReport = { readonly stepBytes: number; readonly onTaken: (bytes: number) => void };
+
 type State = {
   readonly queue: Uint8Array[];
   queuedBytes: number;
@@ -29,7 +32,7 @@ type State = {
   wakeWriter: () => void;
 };
 
-export function createLane(bufferBytes: number, onTaken: (bytes: number) => void): Lane {
+export function createLane(bufferBytes: number, report: LaneReport): Lane {
   const state: State = {
     queue: [],
     queuedBytes: 0,
@@ -40,11 +43,14 @@ export function createLane(bufferBytes: number, onTaken: (bytes: number) => void
     wakeReader: () => {},
     wakeWriter: () => {},
   };
+  let reportedBytes = 0;
   const close = () => closeLane(state);
   return {
     body: bodyOf(state, () => {
       if (state.queuedBytes <= bufferBytes) state.wakeWriter();
-      onTaken(state.takenBytes);
+      if (state.takenBytes - reportedBytes < report.stepBytes) return;
+      reportedBytes = state.takenBytes;
+      report.onTaken(state.takenBytes);
     }),
     push(chunk) {
       state.queue.push(chunk);

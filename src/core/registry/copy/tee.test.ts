@@ -1,21 +1,21 @@
 import { describe, expect, test } from 'bun:test';
 import { digestOf, MediaType } from '#core/oci';
 import { type ByteStream, collectBytes, streamFrom, systemClock } from '#core/std';
-import { createTee, StallError } from './tee.ts';
+import { createTee, StallError, type TeeSource } from './tee.ts';
 
 const CHUNK = 1024;
 const CHUNKS = 64;
 const CONTENT = new Uint8Array(CHUNK * CHUNKS).map((_, index) => index % 251);
 const EXPECTED = { mediaType: MediaType.octets, digest: digestOf(CONTENT), size: CONTENT.byteLength };
 
-function source(content = CONTENT, onRead: (bytes: number) => void = () => {}): ByteStream {
+function source(content = CONTENT, onRead: (bytes: number) => void = () => {}): TeeSource {
   async function* chunks() {
     for (let offset = 0; offset < content.byteLength; offset += CHUNK) {
       onRead(offset + CHUNK);
       yield content.subarray(offset, offset + CHUNK);
     }
   }
-  return streamFrom(chunks());
+  return { body: streamFrom(chunks()), verified: false };
 }
 
 const OPTIONS = { count: 3, bufferBytes: 4 * CHUNK, stallMs: 20_000, clock: systemClock() };
@@ -38,7 +38,7 @@ describe('a tee', () => {
     const empty = { mediaType: MediaType.octets, digest: digestOf(''), size: 0 };
     const [, bytes] = await Promise.all([
       tee.run(source(new Uint8Array()), empty),
-      whole(tee.branches[0]?.body ?? source()),
+      whole(tee.branches[0]?.body ?? source().body),
     ]);
     expect(bytes.byteLength).toBe(0);
   });
@@ -112,7 +112,7 @@ describe('a tee', () => {
     ]);
     for (const bytes of got) expect(digestOf(bytes ?? '')).toBe(EXPECTED.digest);
     expect(still?.failure).toBeInstanceOf(StallError);
-    expect(await failure(whole(still?.body ?? source()))).toBeInstanceOf(StallError);
+    expect(await failure(whole(still?.body ?? source().body))).toBeInstanceOf(StallError);
   });
 
   test('stops reading when nobody wants more', async () => {
