@@ -45,11 +45,11 @@ const REQUEST_ID_HEADERS = [
 ];
 
 /** `METHOD url` without its query: signed URLs and upload states are secrets. */
-export function requestName({ method, url }: Attempt): string {
+function requestName({ method, url }: Attempt): string {
   return `${method} ${url.origin}${url.pathname}`;
 }
 
-export function factOf(attempt: Attempt, status?: number, headers?: Headers): UpstreamFact {
+function factOf(attempt: Attempt, status?: number, headers?: Headers): UpstreamFact {
   const requestId = headers && REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((value) => value !== null);
   return {
     registry: attempt.registry,
@@ -125,9 +125,11 @@ function plainWords(text: string): string {
 function hintOf(code: OciCode, registry: string, refusal: Refusal): { hint?: string } {
   const asked = refusal.scopes.length === 0 ? '' : ` asked for ${refusal.scopes.join(' ')}`;
   if (code === 'UNAUTHORIZED') {
-    return {
-      hint: `we are ${refusal.identity}${asked}: set registries."${registry}".credentials, or log in with docker or podman`,
-    };
+    const remedy =
+      refusal.identity === 'anonymous'
+        ? `set registries."${registry}".credentials, or log in with docker or podman`
+        : 'check that the password or token still holds';
+    return { hint: `we are ${refusal.identity}${asked}: ${remedy}` };
   }
   if (code === 'DENIED') return { hint: `we are ${refusal.identity}${asked}: give that account the access it lacks` };
   if (code === 'TOOMANYREQUESTS') return { hint: 'wait, or use credentials with a higher limit' };

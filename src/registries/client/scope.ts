@@ -44,7 +44,7 @@ function repositoryScope(name: RepositoryName, actions: readonly string[]): Scop
   return { type: 'repository', name, actions };
 }
 
-export function formatScope(scope: Scope): string {
+function formatScope(scope: Scope): string {
   return `${scope.type}:${scope.name}:${scope.actions.join(',')}`;
 }
 

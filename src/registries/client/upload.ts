@@ -136,7 +136,7 @@ async function append(wire: UploadWire, body: ByteSource, options: AppendOptions
   }
 }
 
-export function chunkBytesOf({ context, state }: UploadWire): number {
+function chunkBytesOf({ context, state }: UploadWire): number {
   return Math.max(context.quirks.chunkBytes, state.least ?? 0);
 }
 

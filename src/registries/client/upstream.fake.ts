@@ -111,7 +111,7 @@ type State = {
   tokens: number;
 };
 
-export function shortened(text: string): string {
+function shortened(text: string): string {
   return text
     .replace(/((?:sha256|sha512)(?::|%3A|-))([0-9a-f]{6})[0-9a-f]+/g, '$1$2')
     .replace(/uploads\/u\d+/, 'uploads/u');
