@@ -23,6 +23,8 @@ export type LoopbackOptions = MemoryOptions & {
   readonly inner?: Registry;
   /** False: answers as a registry that does not know the referrers API. */
   readonly referrers?: boolean;
+  /** Stands between the wire and the registry: answers by itself, or asks for the true answer. */
+  readonly tamper?: (request: Request, answer: () => Promise<Response>) => Promise<Response>;
 };
 
 export function startLoopback(options: LoopbackOptions = {}): Loopback {
@@ -45,13 +47,15 @@ export function startLoopback(options: LoopbackOptions = {}): Loopback {
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
+    development: false,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch(request, connection) {
       if (options.referrers === false && request.url.includes('/referrers/')) {
         unknownApi.push('referrers 404');
         return new Response('404 page not found', { status: 404 });
       }
-      return distribution.fetch(request, connection);
+      const answer = () => distribution.fetch(request, connection);
+      return options.tamper ? options.tamper(request, answer) : answer();
     },
   });
   const host = `127.0.0.1:${server.port}`;
