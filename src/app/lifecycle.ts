@@ -124,7 +124,7 @@ function readTls(path: string): Promise<string> {
 const MOST_SOCKET_PATH_BYTES = 103;
 
 /** Where commands find the server that holds the data folder. */
-export function socketPath({ storage }: Config): string {
+function socketPath({ storage }: Config): string {
   return join(storage.path, 'entrepot.sock');
 }
 

@@ -237,7 +237,7 @@ mirrors:
     expect([declined.code, declined.stdout, declined.stderr]).toEqual([
       1,
       '',
-      'Apply all? [y/N] Nothing was copied.\n',
+      'all: hello of vendor.test/team to base\nApply all? [y/N] Nothing was copied.\n',
     ]);
   });
   test('progress as JSON lines on standard error, the report on standard output', async () => {

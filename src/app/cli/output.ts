@@ -5,7 +5,7 @@ export const OUTPUT_FORMATS = ['text', 'json', 'jsonl', 'yaml'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 /** The machine forms share one envelope: fields are only ever added. */
-export const API_VERSION = 'entrepot/v1';
+const API_VERSION = 'entrepot/v1';
 
 export function parseOutputFormat(text: string): OutputFormat {
   const format = OUTPUT_FORMATS.find((one) => one === text);

@@ -63,7 +63,6 @@ function toOption(spec: OptionSpec): Option {
 function configured(command: Command, io: Io): Command {
   return command
     .exitOverride()
-    .helpCommand(false)
     .configureHelp({
       formatHelp: (shown, helper) => Help.prototype.formatHelp.call(helper, shown, helper).trimEnd().concat('\n'),
     })

@@ -58,7 +58,7 @@ export function testIo(options: TestIoOptions = {}) {
 }
 
 /** Files that are held in a map. */
-export function filesIn(files: Map<string, string>): Io['files'] {
+function filesIn(files: Map<string, string>): Io['files'] {
   return {
     readText: async (path) => {
       const text = files.get(path);

@@ -9,7 +9,6 @@ import {
   isRegistryError,
   type Manifest,
   type ManifestReference,
-  manifestKindOf,
   manifestTooLarge,
   type Platform,
   parseManifest,
@@ -165,9 +164,4 @@ async function openIfThere(shelf: Shelf, tag: TagName): Promise<Opened | undefin
     if (isRegistryError(thrown, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN')) return undefined;
     throw thrown;
   }
-}
-
-/** Whether a media type is one that `describeImage` can read. */
-export function isImage(mediaType: string): boolean {
-  return manifestKindOf(mediaType) !== undefined;
 }

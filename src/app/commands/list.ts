@@ -1,4 +1,4 @@
-import { isRegistryError, parseDigestTag, type RepositoryName } from '#core/oci';
+import { isRegistryError, parseDigestTag } from '#core/oci';
 import type { Call, Registry } from '#core/registry';
 import type { ImageItem, Listed, ListOptions, RepositoryItem, TagItem } from '#surface/server/api';
 import { describeImage, type Shelf } from './image.ts';
@@ -73,8 +73,4 @@ const PAGE_NAMES = 500;
 
 function withNext<T>(items: T[], next: string | undefined): Listed<T> {
   return next === undefined ? { items } : { items, next };
-}
-
-export function shelfOf(registry: Registry, repository: RepositoryName, call: Call): Shelf {
-  return { registry, repository, call };
 }

@@ -102,13 +102,9 @@ const access = z.strictObject({
 });
 
 const tagRules = z.strictObject({
-  include: z
-    .array(text())
-    .default([])
-    .meta({
-      description:
-        'Tags by exact name, glob, `semver` (any version) or `semver:RANGE`. Without include and semver: all.',
-    }),
+  include: z.array(text()).default([]).meta({
+    description: 'Tags by exact name, glob, `semver` (any version) or `semver:RANGE`. Without include and semver: all.',
+  }),
   exclude: z.array(text()).default([]).meta({ description: 'Tags left out, whatever selects them.' }),
   semver: text()
     .optional()

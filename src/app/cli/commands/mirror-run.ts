@@ -1,5 +1,5 @@
 import { AppError } from '#core/std';
-import { nearest } from '#surface/config';
+import { type MirrorConfig, nearest } from '#surface/config';
 import type { MirrorReport } from '#surface/server/api';
 import type { Context } from '../context.ts';
 import { formatError } from '../error.ts';
@@ -17,7 +17,8 @@ export const apply: CommandRun = async (context, { words }) => {
       hint: 'entrepot init writes an example',
     });
   }
-  if (!(await context.confirm(`Apply ${names.join(', ')}?`))) {
+  const about = names.map((name) => `${aboutText(name, config.mirrors[name])}\n`).join('');
+  if (!(await context.confirm(`${about}Apply ${names.join(', ')}?`))) {
     context.note('Nothing was copied.');
     return ExitCode.failed;
   }
@@ -28,6 +29,13 @@ export const apply: CommandRun = async (context, { words }) => {
   for (const { error } of report.images) if (error) context.io.stderr.write(formatError(error, context.paint));
   return exitCode(report, context);
 };
+
+/** What somebody says yes to. Which tags there are is found out by the run itself. */
+function aboutText(name: string, mirror: MirrorConfig | undefined): string {
+  if (!mirror) return name;
+  const platforms = mirror.platforms ? `, only ${mirror.platforms.join(' ')}` : '';
+  return `${name}: ${mirror.repositories.join(', ')} of ${mirror.source} to ${mirror.destinations.join(', ')}${platforms}`;
+}
 
 function requireMirror(name: string, known: readonly string[]): void {
   if (known.includes(name)) return;

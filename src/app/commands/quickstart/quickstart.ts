@@ -16,9 +16,9 @@ import { openSampleSigner } from './signer.ts';
 import { fillSampleVendor } from './vendor.ts';
 
 /** A name for the vendor that stays the same while its port changes: records of mirrors are kept under it. */
-export const VENDOR_HOST = 'sample-vendor.test';
+const VENDOR_HOST = 'sample-vendor.test';
 export const SAMPLE_MIRROR = 'sample';
-export const SAMPLE_NAMESPACE = 'team';
+const SAMPLE_NAMESPACE = 'team';
 
 export type SampleVendor = {
   readonly url: string;
