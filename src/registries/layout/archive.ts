@@ -1,7 +1,7 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { AppError } from '#core/std';
 import { dockerArchive } from './docker-archive.ts';
-import { moveInto, removeFile } from './files.ts';
+import { moveInto, removeFile, storageErrors } from './files.ts';
 import { DEFAULT_REPOSITORY, type FolderOptions, type Layout, openLayoutFolder, openReadOnly } from './layout.ts';
 import { archiveInvalid, tarFiles } from './tar-read.ts';
 import { writeTar } from './tar-write.ts';
@@ -46,7 +46,7 @@ export async function createLayoutArchive(
       const temporary = `${folder}.tar`;
       try {
         await layout.close();
-        await writeTar(folder, temporary);
+        await storageErrors(() => writeTar(folder, temporary));
         await refuseExisting(path, replace);
         await moveInto(temporary, path);
       } finally {

@@ -1,5 +1,6 @@
 import { open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { RegistryError } from '#core/oci';
 import { AppError, messageOf, systemCodeOf } from '#core/std';
 
 /** The files of a layout, wherever they are: a folder, or a tar. Paths are relative, with `/`. */
@@ -50,17 +51,43 @@ export function layoutInvalid(place: string, why: string, cause?: unknown): AppE
   });
 }
 
+/** Does some writing; a disk that is full is INSUFFICIENT_STORAGE. */
+export async function storageErrors<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const code = systemCodeOf(thrown);
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw thrown;
+    throw new RegistryError('INSUFFICIENT_STORAGE', 'there is no room for what is pushed', {
+      why: messageOf(thrown),
+      hint: 'free space on the disk, then push again',
+      cause: thrown,
+    });
+  }
+}
+
 /** Puts bytes in the place of a file at once: whoever looks, also after a crash, sees the old or the new. */
 export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  const file = await open(temporary, 'wx');
+  try {
+    await storageErrors(async () => {
+      await writeSynced(temporary, bytes);
+      await moveInto(temporary, path);
+    });
+  } catch (thrown) {
+    await removeFile(temporary);
+    throw thrown;
+  }
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
   try {
     await file.writeFile(bytes);
     await file.sync();
   } finally {
     await file.close();
   }
-  await moveInto(temporary, path);
 }
 
 /** A rename that is on disk when it returns. */

@@ -3,28 +3,35 @@ import { dirname, join } from 'node:path';
 import { algorithmOf, createHasher, type Digest } from '#core/oci';
 import { digestMismatch } from '#core/registry';
 import { type ByteSource, chunksOf } from '#core/std';
-import { moveInto, removeFile, syncFolder } from './files.ts';
+import { moveInto, removeFile, storageErrors, syncFolder } from './files.ts';
 import { blobPath } from './index-file.ts';
 
 /** A blob on its way into a folder: a file beside the others that nobody looks at until its digest is known. */
 export type Spool = {
   readonly sizeBytes: number;
+  /** Throws INSUFFICIENT_STORAGE. What arrived before a failure stays, up to `sizeBytes`. */
   append(body: ByteSource, signal: AbortSignal | undefined): Promise<void>;
-  /** Makes it the blob `digest`. Throws DIGEST_INVALID. The spool is gone either way. */
+  /** Makes it the blob `digest`. Throws DIGEST_INVALID, INSUFFICIENT_STORAGE. The spool is gone either way. */
   commit(digest: Digest): Promise<void>;
   discard(): Promise<void>;
 };
 
 export async function openSpool(root: string): Promise<Spool> {
   const path = join(root, 'blobs', `${crypto.randomUUID()}.tmp`);
-  await mkdir(dirname(path), { recursive: true });
-  const file = await open(path, 'wx+');
+  const file = await storageErrors(async () => {
+    await mkdir(dirname(path), { recursive: true });
+    return await open(path, 'wx+');
+  });
   // Nearly all digests are sha256; another one is worked out over the file when its turn comes.
   const hasher = createHasher('sha256');
   let sizeBytes = 0;
   const discard = async () => {
     await file.close();
     await removeFile(path);
+  };
+  const verify = async (digest: Digest) => {
+    const actual = algorithmOf(digest) === 'sha256' ? hasher.digest() : await digestOfFile(path, digest);
+    if (actual !== digest) throw digestMismatch(digest, actual);
   };
   return {
     get sizeBytes() {
@@ -33,21 +40,26 @@ export async function openSpool(root: string): Promise<Spool> {
     async append(body, signal) {
       for await (const chunk of chunksOf(body)) {
         signal?.throwIfAborted();
-        await writeAll(file, chunk);
+        await storageErrors(() => writeAt(file, chunk, sizeBytes));
         hasher.update(chunk);
         sizeBytes += chunk.byteLength;
       }
     },
     discard,
     async commit(digest) {
-      const actual = algorithmOf(digest) === 'sha256' ? hasher.digest() : await digestOfFile(path, digest);
-      if (actual !== digest) {
+      try {
+        // A chunk that failed halfway may have left bytes behind the end.
+        await file.truncate(sizeBytes);
+        await verify(digest);
+        await storageErrors(async () => {
+          await file.sync();
+          await putInPlace(root, path, digest);
+        });
+        await file.close();
+      } catch (thrown) {
         await discard();
-        throw digestMismatch(digest, actual);
+        throw thrown;
       }
-      await file.sync();
-      await file.close();
-      await putInPlace(root, path, digest);
     },
   };
 }
@@ -59,9 +71,12 @@ async function putInPlace(root: string, temporary: string, digest: Digest): Prom
   if (created !== undefined) await syncFolder(dirname(dirname(target)));
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+async function writeAt(file: FileHandle, chunk: Uint8Array, offset: number): Promise<void> {
   let written = 0;
-  while (written < chunk.byteLength) written += (await file.write(chunk, written)).bytesWritten;
+  while (written < chunk.byteLength) {
+    const left = chunk.byteLength - written;
+    written += (await file.write(chunk, written, left, offset + written)).bytesWritten;
+  }
 }
 
 async function digestOfFile(path: string, expected: Digest): Promise<Digest> {
