@@ -82,6 +82,9 @@ export type Distribution = {
 /** The status that logs say for a client that left before its answer; nobody receives it. */
 const CLIENT_LEFT = 499;
 
+/** What is left of a body after its answer is thrown away for so long; then whoever still sends is cut. */
+const AFTER_BODY_SECONDS = 30;
+
 /** The distribution API over a registry: everything under `/v2/`. Never rejects. */
 export function createDistribution(options: DistributionOptions): Distribution {
   const { clock, timer } = options;
@@ -96,12 +99,29 @@ export function createDistribution(options: DistributionOptions): Distribution {
   const nextRequestId = createRequestIds(options.random);
   const recorder = createRecorder(options);
   const readRequest = createReader();
+  const serve = async (arrival: Arrival, search: string): Promise<Response> => {
+    const { http, path } = arrival;
+    recorder.begin();
+    let exchange: Exchange | undefined;
+    try {
+      const request = readRequest(http.method, path, search);
+      arrival.kind = request.kind;
+      const identity = env.access.identify(http);
+      arrival.principal = identity instanceof Promise ? await identity : identity;
+      exchange = createExchange(env, arrival, arrival.principal);
+      const response = await dispatch(request, exchange);
+      recorder.answered(arrival, exchange, response);
+      if (exchange.longBody) watchCut(recorder, arrival, { exchange, status: response.status });
+      return response;
+    } catch (thrown) {
+      return failed(thrown, arrival, { exchange, env, recorder });
+    }
+  };
   return {
-    async fetch(http, connection, parts = partsOf(http.url)) {
-      const { path, search } = parts;
+    fetch(http, connection, parts = partsOf(http.url)) {
       const arrival: Arrival = {
         http,
-        path,
+        path: parts.path,
         requestId: nextRequestId(),
         address: connection?.requestIP(http)?.address ?? '',
         timeMs: clock.now(),
@@ -109,23 +129,10 @@ export function createDistribution(options: DistributionOptions): Distribution {
         kind: 'invalid',
         principal: undefined,
       };
+      if (http.method === 'GET' || http.body === null) return serve(arrival, parts.search);
       // Bun's idle timer does not see the bytes of a body: `pacedBody` watches those instead.
-      if (http.method !== 'GET' && http.body !== null) connection?.timeout(http, 0);
-      recorder.begin();
-      let exchange: Exchange | undefined;
-      try {
-        const request = readRequest(http.method, path, search);
-        arrival.kind = request.kind;
-        const identity = env.access.identify(http);
-        arrival.principal = identity instanceof Promise ? await identity : identity;
-        exchange = createExchange(env, arrival, arrival.principal);
-        const response = await dispatch(request, exchange);
-        recorder.answered(arrival, exchange, response);
-        if (exchange.longBody) watchCut(recorder, arrival, { exchange, status: response.status });
-        return response;
-      } catch (thrown) {
-        return failed(thrown, arrival, { exchange, env, recorder });
-      }
+      connection?.timeout(http, 0);
+      return serve(arrival, parts.search).finally(() => connection?.timeout(http, AFTER_BODY_SECONDS));
     },
   };
 }

@@ -164,3 +164,19 @@ describe('mounts', () => {
     }
   });
 });
+
+test('the idle timer rests while a body comes, and runs again after the answer', async () => {
+  const { distribution } = createFixture();
+  const seconds: number[] = [];
+  const connection = {
+    requestIP: () => ({ address: '192.0.2.1' }),
+    timeout: (_request: Request, value: number) => seconds.push(value),
+  };
+  const send = (method: string, init: { body?: string }) =>
+    distribution.fetch(new Request(`http://localhost${postPath}`, { method, ...init }), connection);
+  expect((await send('POST', { body: TEXT })).status).toBe(201);
+  expect((await send('POST', { body: 'other' })).status).toBe(400);
+  expect(seconds).toEqual([0, 30, 0, 30]);
+  expect((await send('GET', {})).status).toBe(405);
+  expect(seconds.length).toBe(4);
+});
