@@ -252,6 +252,14 @@ describe('what is written', () => {
     });
   });
 
+  test('a folder that is no layout is one only to be written', async () => {
+    await inFolder(async (path) => {
+      await expect(openLayoutFolder({ path, mustExist: true })).rejects.toMatchObject({ code: 'LAYOUT_INVALID' });
+      await pushManifest(await openLayoutFolder({ path }), name, sampleIndex([]), { tags: ['v1'] });
+      expect((await openLayoutFolder({ path, mustExist: true })).roots()).toHaveLength(1);
+    });
+  });
+
   test('every name means the one repository', async () => {
     await inFolder(async (path) => {
       const layout = await openLayoutFolder({ path, repository: repo('bundle') });

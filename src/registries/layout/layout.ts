@@ -1,7 +1,7 @@
 import { parseRepository, type RepositoryName } from '#core/oci';
 import { type Registry, readOnly } from '#core/registry';
 import { type Content, readContent } from './content.ts';
-import { folderFiles, type LayoutFiles } from './files.ts';
+import { folderFiles, type LayoutFiles, layoutInvalid } from './files.ts';
 import type { Entry } from './index-file.ts';
 import { layoutExtras, listMethods, readMethods } from './read.ts';
 import { createUploads } from './upload.ts';
@@ -20,13 +20,17 @@ export type Layout = Registry & {
 
 export type FolderOptions = {
   readonly path: string;
+  /** Refuse a folder that is no layout, instead of making one with the first write: for whoever only reads. */
+  readonly mustExist?: boolean;
   /** The name under which the one repository is listed. Default `layout`. */
   readonly repository?: RepositoryName;
 };
 
 /** An OCI image layout in a folder, which need not exist yet. Throws LAYOUT_INVALID. */
-export async function openLayoutFolder({ path, repository = DEFAULT_REPOSITORY }: FolderOptions): Promise<Layout> {
+export async function openLayoutFolder(options: FolderOptions): Promise<Layout> {
+  const { path, mustExist = false, repository = DEFAULT_REPOSITORY } = options;
   const content = await readContent({ files: folderFiles(path), name: `oci:${path}`, repository });
+  if (mustExist && !content.exists) throw layoutInvalid(path, 'it has no file "oci-layout"');
   const uploads = createUploads(content, path);
   return {
     ...readMethods(content),
