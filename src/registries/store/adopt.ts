@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Descriptor, type Digest, MediaType, type RepositoryName } from '#core/oci';
 import { linkBlob } from './catalog/blob.ts';
 import { isAvailable } from './catalog/read.ts';
@@ -52,14 +52,28 @@ function linkArgs(context: StoreContext, arrival: Arrival, fileInPlace: boolean)
 
 async function placeFile(context: StoreContext, { digest, file, path }: Arrival): Promise<void> {
   const { fs, layout } = context;
-  await file.datasync();
   const folder = layout.blobFolder(digest);
-  await makeDurableFolder(context, folder);
+  // Two waits for the disk that do not need each other.
+  const folderReady = makeDurableFolder(context, folder);
+  // Its failure is met below, once nothing uses the file any more.
+  folderReady.catch(() => {});
+  await file.datasync();
+  await folderReady;
   await fs.rename(path, layout.blob(digest));
   await fs.fsyncDir(folder);
 }
 
-/** A folder's own name must be on disk before a file in it counts as stored: asked once a folder and process. */
+/** Folders that exist when the store opens are durable from then on. */
+export async function noteDurableFolders({ fs, layout, durableFolders }: StoreContext): Promise<void> {
+  for (const algorithm of ['sha256', 'sha512']) {
+    const parent = join(layout.blobs, algorithm);
+    const shards = await fs.list(parent);
+    await fs.fsyncDir(parent);
+    for (const shard of shards) durableFolders.add(join(parent, shard));
+  }
+}
+
+/** A folder's own name must be on disk before a file in it counts as stored: asked once. */
 async function makeDurableFolder(context: StoreContext, folder: string): Promise<void> {
   if (context.durableFolders.has(folder)) return;
   await context.fs.mkdir(folder);

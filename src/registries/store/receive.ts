@@ -4,6 +4,7 @@ import { type ByteSource, chunksOf } from '#core/std';
 import type { StoreContext } from './context.ts';
 import type { WriteFile } from './fs.ts';
 import type { Session } from './session.ts';
+import { createWriteWindow } from './write-window.ts';
 
 /** Adds a body to an upload's file while hashing it: one pass, one chunk in memory. */
 export async function receive(
@@ -15,15 +16,29 @@ export async function receive(
   checkStart(session.offset, start);
   const hasher = await hasherOf(context, session);
   const before = session.offset;
+  const limits = { sizeBytes: size, blobBytes: context.limits.blobBytes };
+  const receivedBytes = await writeChunks(session, { file, hasher }, checked(body, { before, limits }, call));
+  if (size !== undefined && receivedBytes !== size) throw sizeMismatch(size, receivedBytes);
+}
+
+type Limits = { readonly sizeBytes: number | undefined; readonly blobBytes: number };
+
+/** The chunks of a body for as long as nothing speaks against them. */
+async function* checked(
+  body: ByteSource,
+  { before, limits }: { readonly before: number; readonly limits: Limits },
+  call: Call,
+): AsyncGenerator<Uint8Array> {
+  let receivedBytes = 0;
   for await (const chunk of chunksOf(body)) {
     call.signal?.throwIfAborted();
-    const receivedBytes = session.offset - before + chunk.byteLength;
-    if (size !== undefined && receivedBytes > size) throw sizeMismatch(size, receivedBytes);
-    if (session.offset + chunk.byteLength > context.limits.blobBytes) throw blobTooLarge(context.limits.blobBytes);
-    await writeChunk(session, { file, hasher }, chunk);
+    receivedBytes += chunk.byteLength;
+    if (limits.sizeBytes !== undefined && receivedBytes > limits.sizeBytes) {
+      throw sizeMismatch(limits.sizeBytes, receivedBytes);
+    }
+    if (before + receivedBytes > limits.blobBytes) throw blobTooLarge(limits.blobBytes);
+    yield chunk;
   }
-  const receivedBytes = session.offset - before;
-  if (size !== undefined && receivedBytes !== size) throw sizeMismatch(size, receivedBytes);
 }
 
 /** The digest of what was received, in the algorithm that a commit asks for. */
@@ -35,18 +50,33 @@ export async function digestOfSession(context: StoreContext, session: Session, w
   return hasher.digest();
 }
 
-/** The disk writes a chunk while the processor hashes it. */
-async function writeChunk(
+/**
+ * The disk writes chunks while the processor hashes the next. Whatever ends the body, `offset` is then the length
+ * up to which all bytes are in the file, and the hasher is kept only if it has seen exactly those.
+ */
+async function writeChunks(
   session: Session,
   { file, hasher }: { readonly file: WriteFile; readonly hasher: DigestHasher },
-  chunk: Uint8Array,
-): Promise<void> {
+  chunks: AsyncGenerator<Uint8Array>,
+): Promise<number> {
+  const before = session.offset;
+  const window = createWriteWindow(file, before);
+  let hashedTo = before;
   session.hasher = undefined;
-  const written = file.write(chunk, session.offset);
-  hasher.update(chunk);
-  await written;
-  session.offset += chunk.byteLength;
-  session.hasher = hasher;
+  try {
+    for await (const chunk of chunks) {
+      const taken = window.add(chunk);
+      hasher.update(chunk);
+      hashedTo += chunk.byteLength;
+      await taken;
+    }
+  } finally {
+    await window.drain().finally(() => {
+      session.offset = window.settled;
+      if (window.settled === hashedTo) session.hasher = hasher;
+    });
+  }
+  return session.offset - before;
 }
 
 /** Hash states cannot be saved: after a restart or a failed write the bytes on disk are hashed again. */

@@ -1,6 +1,7 @@
 import type { Registry } from '#core/registry';
 import type { Database } from '#core/sql';
 import { type Clock, createSizedCache, type Log } from '#core/std';
+import { noteDurableFolders } from './adopt.ts';
 import { blobMethods } from './blob.ts';
 import { createManifestCache } from './cache.ts';
 import type { StoreContext } from './context.ts';
@@ -57,6 +58,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
   const context = contextOf(options);
   // The catalog's files may have been made just now.
   await context.fs.fsyncDir(context.layout.folder);
+  await noteDurableFolders(context);
   await sweepUploads(context);
   const uploads = uploadMethods(context);
   return {

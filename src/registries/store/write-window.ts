@@ -1,0 +1,52 @@
+import type { WriteFile } from './fs.ts';
+
+/** Bytes on their way to the disk while more arrive: hides the latency of single writes, and bounds memory. */
+const WINDOW_BYTES = 2 * 1024 * 1024;
+
+/**
+ * Writes of one file that follow each other without waiting for each to end.
+ * `settled` is the length up to which everything was written.
+ */
+export type WriteWindow = {
+  /** Takes a chunk for the next position; waits only when the window is full. Throws what an earlier write threw. */
+  add(chunk: Uint8Array): Promise<void>;
+  /** Waits for all. Throws what the first that failed threw. */
+  drain(): Promise<void>;
+  readonly settled: number;
+};
+
+type Pending = { readonly end: number; readonly sizeBytes: number; readonly written: Promise<unknown> };
+
+export function createWriteWindow(file: WriteFile, start: number): WriteWindow {
+  const pending: Pending[] = [];
+  let position = start;
+  let settled = start;
+  let waitingBytes = 0;
+
+  const settleOldest = async (oldest: Pending) => {
+    await oldest.written;
+    pending.shift();
+    waitingBytes -= oldest.sizeBytes;
+    settled = oldest.end;
+  };
+  const drain = async () => {
+    for (let oldest = pending[0]; oldest; oldest = pending[0]) await settleOldest(oldest);
+  };
+  return {
+    async add(chunk) {
+      const written = file.write(chunk, position);
+      // Its failure is met in order, by whoever waits for it.
+      written.catch(() => {});
+      position += chunk.byteLength;
+      waitingBytes += chunk.byteLength;
+      pending.push({ end: position, sizeBytes: chunk.byteLength, written });
+      for (let oldest = pending[0]; oldest && waitingBytes > WINDOW_BYTES; oldest = pending[0]) {
+        await settleOldest(oldest);
+      }
+    },
+    drain,
+    get settled() {
+      return settled;
+    },
+  };
+}
