@@ -45,3 +45,31 @@ function enterQueue(waiting: (() => void)[], signal: AbortSignal | undefined): P
     waiting.push(enter);
   });
 }
+
+/**
+ * Runs `task` over the items, at most `atOnce` at a time; results stand in the order of the items.
+ * After a failure nothing more is begun, and it is thrown when all that runs has ended.
+ */
+export async function mapLimited<T, R>(
+  items: readonly T[],
+  atOnce: number,
+  task: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const queue = items.entries();
+  let failed = false;
+  const work = async () => {
+    for (const [index, item] of queue) {
+      if (failed) return;
+      try {
+        results[index] = await task(item);
+      } catch (thrown) {
+        failed = true;
+        throw thrown;
+      }
+    }
+  };
+  const workers = Array.from({ length: Math.min(atOnce, items.length) }, work);
+  for (const worker of await Promise.allSettled(workers)) if (worker.status === 'rejected') throw worker.reason;
+  return results;
+}

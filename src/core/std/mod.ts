@@ -1,6 +1,6 @@
 export { type Clock, manualClock, systemClock } from './clock.ts';
 export { AppError, type AppErrorOptions, messageOf, systemCodeOf } from './error.ts';
-export { createLimiter, type Limiter } from './limiter.ts';
+export { createLimiter, type Limiter, mapLimited } from './limiter.ts';
 export { type Log, type LogFields, silentLog } from './log.ts';
 export { createSizedCache, type SizedCache } from './lru.ts';
 export {

@@ -1,6 +1,6 @@
 import type { RepositoryName, TagName } from '#core/oci';
 import { type CopyEvent, type CopyRun, createCopyRun, missingContent } from '#core/registry';
-import { AppError, createLimiter, messageOf } from '#core/std';
+import { AppError, createLimiter, type Limiter, mapLimited, messageOf } from '#core/std';
 import { createDiscovery, type Discovery } from './discover.ts';
 import { createKnowledge, type Knowledge } from './knowledge.ts';
 import { type Place, planImage, platformsKey, sourceName } from './plan.ts';
@@ -49,25 +49,17 @@ export async function applyMirror(spec: MirrorSpec, options: MirrorOptions): Pro
   });
   const applying: Applying = { spec, options, run, knowledge, report, select };
   const repositories = await findRepositories(rules, { source, call, problem: report.problem });
-  const slots = createLimiter(REPOSITORIES_AT_ONCE);
   const images = createLimiter(IMAGES_AT_ONCE);
-  await ended(repositories.map((repository) => slots.run(() => applyRepository(applying, repository, images))));
-  await knowledge.flush();
+  try {
+    await mapLimited(repositories, REPOSITORIES_AT_ONCE, (each) => applyRepository(applying, each, images));
+  } finally {
+    await knowledge.flush();
+  }
   call.signal?.throwIfAborted();
   return report.result({ mirror: spec.name, startedAtMs, endedAtMs: clock.now(), moved: run.moved() });
 }
 
-/** All have ended before the first failure is told. */
-async function ended(tasks: readonly Promise<void>[]): Promise<void> {
-  const settled = await Promise.allSettled(tasks);
-  for (const each of settled) if (each.status === 'rejected') throw each.reason;
-}
-
-async function applyRepository(
-  applying: Applying,
-  repository: RepositoryName,
-  images: ReturnType<typeof createLimiter>,
-): Promise<void> {
+async function applyRepository(applying: Applying, repository: RepositoryName, images: Limiter): Promise<void> {
   const { run, report, options, select } = applying;
   const signal = options.call.signal;
   signal?.throwIfAborted();
@@ -82,7 +74,9 @@ async function applyRepository(
   if (listing.known)
     for (const tag of missing) report.problem({ repository, error: tagMissing(options.source.name, repository, tag) });
   const discovery = createDiscovery(run.source, repository);
-  await ended(tags.map((tag) => images.run(() => applyTag(applying, { repository, tag, discovery }), signal)));
+  await mapLimited(tags, IMAGES_AT_ONCE, (tag) =>
+    images.run(() => applyTag(applying, { repository, tag, discovery }), signal),
+  );
   run.source.forget(repository);
 }
 

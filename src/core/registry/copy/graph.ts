@@ -10,10 +10,10 @@ import {
   requiredBlobs,
   type TagName,
 } from '#core/oci';
+import { mapLimited } from '#core/std';
 import { at, causeOf, isAbsent } from './error.ts';
 import { chosenChildren } from './platform.ts';
 import type { SourceManifest, SourceView } from './source.ts';
-import { together } from './together.ts';
 import type { Companions } from './types.ts';
 
 /** A manifest to be copied. Its bytes stay with the source view, so that a graph of thousands is small. */
@@ -40,6 +40,8 @@ export type Graph = {
 
 /** Manifests of one image with all that hangs on it: the largest index, each child with a signature and an SBOM. */
 const GRAPH_MANIFESTS = 3 * Bounds.children;
+/** Followed at once at each place; requests have a limit of their own. */
+const FAN_OUT = 8;
 /** A signature of an SBOM of an image is 2. */
 const COMPANION_DEPTH = 8;
 
@@ -92,7 +94,7 @@ async function addNode(walk: Walk, read: SourceManifest, { depth, platforms }: P
   };
   walk.nodes.set(node.digest, node);
   if (walk.nodes.size > GRAPH_MANIFESTS) throw tooMuch(`more than ${GRAPH_MANIFESTS} manifests hang together`);
-  await together(node.children.map((digest) => addChild(walk, digest, depth + 1)));
+  await mapLimited(node.children, FAN_OUT, (digest) => addChild(walk, digest, depth + 1));
   return node;
 }
 
@@ -121,7 +123,7 @@ async function readCompanions(walk: Walk, root: GraphNode): Promise<Found> {
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > COMPANION_DEPTH) throw tooMuch(`referrers of referrers nest deeper than ${COMPANION_DEPTH}`);
     const before = new Set(walk.nodes.keys());
-    const found = await together(level.map((digest) => companionsOf(walk, digest)));
+    const found = await mapLimited(level, FAN_OUT, (digest) => companionsOf(walk, digest));
     for (const each of found) {
       companions.push(...each.companions);
       Object.assign(tags, each.tags);
@@ -135,10 +137,10 @@ async function readCompanions(walk: Walk, root: GraphNode): Promise<Found> {
 async function companionsOf(walk: Walk, subject: Digest) {
   const { view, repository } = walk;
   const [listed, tags] = await Promise.all([view.referrers(repository, subject), view.digestTags(repository, subject)]);
-  const tagged = await together(tags.map((tag) => readTagged(walk, tag)));
+  const tagged = await mapLimited(tags, FAN_OUT, (tag) => readTagged(walk, tag));
   const entries = tagged.flatMap((each) => (each?.kind === 'fallback' ? each.referrers : []));
   const digests = [...new Set([...(listed ?? []), ...entries].map(({ digest }) => digest))];
-  const referrers = await together(digests.map((digest) => readReferrer(walk, subject, digest)));
+  const referrers = await mapLimited(digests, FAN_OUT, (digest) => readReferrer(walk, subject, digest));
   return {
     subject,
     companions: [

@@ -1,4 +1,5 @@
 import {
+  type Descriptor,
   type Digest,
   isRegistryError,
   type OciCode,
@@ -6,6 +7,7 @@ import {
   type RepositoryName,
   type TagName,
 } from '#core/oci';
+import { mapLimited } from '#core/std';
 import type { PutManifestAnswer } from '../types.ts';
 import { ensureBlob } from './blob.ts';
 import { delayMs, type RunContext } from './context.ts';
@@ -13,7 +15,6 @@ import { CopyError, copyError, isAbsent, isPassing } from './error.ts';
 import { keepFallbackTag } from './fallback.ts';
 import type { BlobWish } from './feed.ts';
 import type { Graph, GraphNode } from './graph.ts';
-import { together } from './together.ts';
 import type { CopyTarget } from './types.ts';
 
 /** One image on its way to one target. */
@@ -52,7 +53,8 @@ async function pushTree(push: Push, node: GraphNode, tags: readonly TagName[]): 
 }
 
 async function pushChildren(push: Push, node: GraphNode): Promise<void> {
-  await together(node.children.map((digest) => pushTree(push, nodeOf(push.graph, digest), [])));
+  const { lookups } = push.run.limits;
+  await mapLimited(node.children, lookups, (digest) => pushTree(push, nodeOf(push.graph, digest), []));
 }
 
 function nodeOf(graph: Graph, digest: Digest): GraphNode {
@@ -159,15 +161,9 @@ async function pushAgain(push: Push, node: GraphNode): Promise<void> {
 
 async function ensureNodeBlobs({ run, from, graph, target }: Push, node: GraphNode): Promise<void> {
   const home = { endpoint: target.destination, repository: target.repository };
-  const wishes = node.blobs.map(
-    (blob): BlobWish => ({
-      blob,
-      from,
-      image: graph.root.digest,
-      homes: [home],
-    }),
-  );
-  const outcomes = await together(wishes.map((wish) => ensureBlob(run, wish)));
+  const image = graph.root.digest;
+  const wish = (blob: Descriptor): BlobWish => ({ blob, from, image, homes: [home] });
+  const outcomes = await mapLimited(node.blobs, run.limits.blobs, (blob) => ensureBlob(run, wish(blob)));
   const failed = outcomes.flat().find(({ kind }) => kind === 'failed');
   if (failed?.kind === 'failed') throw failed.error;
 }

@@ -1,5 +1,5 @@
 import type { Descriptor, Digest } from '#core/oci';
-import { createLimiter } from '#core/std';
+import { mapLimited } from '#core/std';
 import { ensureBlob } from './blob.ts';
 import { createContext, type RunContext } from './context.ts';
 import { CopyError, copyError } from './error.ts';
@@ -8,7 +8,6 @@ import { type Graph, readGraph } from './graph.ts';
 import { pushManifests, sparseRefused } from './manifest.ts';
 import type { Home } from './presence.ts';
 import type { SourceView } from './source.ts';
-import { together } from './together.ts';
 import type { CopyOutcome, CopyRequest, CopyRunOptions, CopyTarget, CopyTotals, TargetResult } from './types.ts';
 
 /** Copies many images of one source; what one of them found out or brought over, the next one does not ask for again. */
@@ -69,7 +68,7 @@ async function copyImage(run: RunContext, request: CopyRequest): Promise<CopyOut
   );
   for (const state of states) refuseSparse(run, graph, state);
   await copyBlobs(run, { request, image: graph.root.digest, blobs, states });
-  await together(states.map((state) => pushTo(run, { request, graph, state })));
+  await mapLimited(states, states.length, (state) => pushTo(run, { request, graph, state }));
   run.call.signal?.throwIfAborted();
   return {
     digest: graph.root.digest,
@@ -123,14 +122,14 @@ type Blobs = {
 };
 
 async function copyBlobs(run: RunContext, { request, image, blobs, states }: Blobs): Promise<void> {
-  const slots = createLimiter(run.limits.blobs);
   const copyOne = async (blob: Descriptor) => {
     const homes = homesOf(states.filter(({ error }) => !error));
+    run.call.signal?.throwIfAborted();
     if (homes.length === 0) return;
     const outcomes = await ensureBlob(run, { blob, from: request.repository, image, homes });
     for (const outcome of outcomes) take(run, { blob, states, outcome });
   };
-  await together(blobs.map((blob) => slots.run(() => copyOne(blob), run.call.signal)));
+  await mapLimited(blobs, run.limits.blobs, copyOne);
 }
 
 /** Two tags of one repository are one home. */

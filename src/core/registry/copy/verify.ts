@@ -9,10 +9,10 @@ import {
   type RepositoryName,
   requiredBlobs,
 } from '#core/oci';
+import { mapLimited } from '#core/std';
 import type { Call, Registry } from '../types.ts';
 import { isAbsent } from './error.ts';
 import { chosenChildren } from './platform.ts';
-import { together } from './together.ts';
 
 export type Missing = { readonly kind: 'manifest' | 'blob'; readonly reference: ManifestReference };
 
@@ -22,6 +22,9 @@ export type MissingOptions = {
   /** Children that were chosen when the image was copied. */
   readonly platforms?: readonly Platform[];
 };
+
+/** Questions at once, at each level. */
+const AT_ONCE = 8;
 
 /**
  * What of an image is not in a repository: the manifest, its children, their blobs. Every one is asked for.
@@ -42,11 +45,11 @@ export async function missingContent(registry: Registry, options: MissingOptions
     if (!found) return [{ kind: 'manifest', reference: wanted }];
     const manifest = parseManifest(found.value.bytes, found.value.descriptor.mediaType);
     const children = chosen.length > 0 ? chosenChildren(manifest.manifests, chosen) : manifest.manifests;
-    const missing = await together([
-      ...children.map(({ digest }) => visit(digest, [])),
-      ...requiredBlobs(manifest).map((blob) => missingBlob(registry, { repository, blob }, call)),
-    ]);
-    return missing.flat();
+    const below = await mapLimited(children, AT_ONCE, ({ digest }) => visit(digest, []));
+    const blobs = await mapLimited(requiredBlobs(manifest), AT_ONCE, (blob) =>
+      missingBlob(registry, { repository, blob }, call),
+    );
+    return [...below, ...blobs].flat();
   };
   return await visit(reference, platforms);
 }
