@@ -1,5 +1,4 @@
 import { chmod, readFile, rm } from 'node:fs/promises';
-import { join, relative } from 'node:path';
 import { AppError, messageOf } from '#core/std';
 import { type Config, tryParseListen } from '#surface/config';
 import {
@@ -19,6 +18,7 @@ import {
 } from '#surface/server';
 import { createApi, type Operations } from '#surface/server/api';
 import type { App } from './compose.ts';
+import { MOST_SOCKET_PATH_BYTES, socketAddress, socketPath } from './socket.ts';
 
 export type StartOptions = {
   readonly operations: Operations;
@@ -58,7 +58,7 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
   const site = createSite({ distribution: distributionFor(accessOf(app.config)), health, ...guard });
   const stopping = new AbortController();
   const server = await listen(app, { fetch: site, tryNext: options.tryNext ?? 0, signal: stopping.signal });
-  const api = createApi({ operations: options.operations, log: app.machine.log, version: app.machine.version });
+  const api = await createApi({ operations: options.operations, log: app.machine.log, version: app.machine.version });
   const inside = createSite({ distribution: distributionFor(SYSTEM_ACCESS), health, api: api.fetch });
   const socket = await listenOnSocket(app, inside);
   void expireUploads(app, stopping.signal);
@@ -118,22 +118,6 @@ function readTls(path: string): Promise<string> {
       hint: 'see server.tls in entrepot.yaml',
     });
   });
-}
-
-/** The longest path that a socket's address holds, on Linux and macOS. Source: unix(7), sun_path. */
-const MOST_SOCKET_PATH_BYTES = 103;
-
-/** Where commands find the server that holds the data folder. */
-function socketPath({ storage }: Config): string {
-  return join(storage.path, 'entrepot.sock');
-}
-
-/** The shortest way to write the socket's path, or undefined where none is short enough for the system. */
-export function socketAddress(config: Config): string | undefined {
-  const path = socketPath(config);
-  const fromHere = relative(process.cwd(), path);
-  const shortest = fromHere.length < path.length ? fromHere : path;
-  return Buffer.byteLength(shortest) <= MOST_SOCKET_PATH_BYTES ? shortest : undefined;
 }
 
 async function listenOnSocket({ config, machine }: App, fetch: Listening['fetch']): Promise<RunningServer | undefined> {

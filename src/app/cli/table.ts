@@ -37,3 +37,9 @@ export function plural(count: number, word: string, many = `${word}s`): string {
 export function shortDigest(digest: string): string {
   return digest.slice(0, 19);
 }
+
+/** What a copy of an image took. */
+export function formatCopied(sizeBytes: number, durationMs: number): string {
+  const what = sizeBytes === 0 ? 'its content was there' : formatBytes(sizeBytes);
+  return `${what}, ${formatDuration(durationMs)}`;
+}

@@ -43,8 +43,9 @@ export function mirrorProgress({ source, destinations, tell, now }: MirrorWatch)
   };
   const addDone = (result: ImageResult) => {
     const key = keyOf(result.source.repository, result.digest ?? result.source.tag);
+    // One digest under several tags, or for several destinations, ends several times.
     const image = flying.get(key);
-    flying.delete(key);
+    image?.blobs.clear();
     tell({
       kind: 'image-done',
       image: key,

@@ -1,5 +1,5 @@
 import type { ProgressEvent } from '#surface/server/api';
-import { formatBytes, formatDuration, plural } from '../table.ts';
+import { formatBytes, formatCopied, plural } from '../table.ts';
 import type { Display, DisplayMachine } from './display.ts';
 import { type Active, addEvent, newTally, percentOf, type Tally } from './tally.ts';
 
@@ -69,7 +69,7 @@ function doneLine(
   const place = counter(tally, active);
   if (event.outcome !== 'copied')
     return `${place} ${event.label ?? event.image}  ${event.outcome}${reason(event.error?.what)}`;
-  return `${place} ${event.label ?? event.image}  copied ${formatBytes(event.bytes)} in ${formatDuration(event.durationMs)}`;
+  return `${place} ${event.label ?? event.image}  copied (${formatCopied(event.bytes, event.durationMs)})`;
 }
 
 function reason(what: string | undefined): string {

@@ -45,7 +45,7 @@ test('plain: a line at the end of each image, one in five seconds between, none 
     '00:00:03 mirror base-images',
     '00:00:06 3 images to look at',
     '00:00:15 [1/3] quay.io/vendor/nginx:1.27  25% 50.0 MB of 200 MB',
-    '00:00:21 [1/3] quay.io/vendor/nginx:1.27  copied 200 MB in 12.3 s',
+    '00:00:21 [1/3] quay.io/vendor/nginx:1.27  copied (200 MB, 12.3 s)',
     '00:00:33 warning: slow',
     '00:00:36 [3/3] c  failed: it broke',
     '',
@@ -70,7 +70,7 @@ test('none says nothing', () => expect(shown('none')).toBe(''));
 
 test('terminal: what is finished stays, what moved is erased', () => {
   const text = shown('tty');
-  expect(text).toContain('✓ copied  quay.io/vendor/nginx:1.27  200 MB in 12.3 s\n');
+  expect(text).toContain('✓ copied  quay.io/vendor/nginx:1.27  200 MB, 12.3 s\n');
   expect(text).toContain('✗ failed  c  it broke\n');
   expect(text.endsWith('\u001b[0J')).toBe(true);
 });

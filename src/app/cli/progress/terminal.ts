@@ -1,6 +1,6 @@
 import type { ProgressEvent } from '#surface/server/api';
 import type { Paint } from '../paint.ts';
-import { formatBytes, formatDuration } from '../table.ts';
+import { formatBytes, formatCopied, formatDuration } from '../table.ts';
 import type { Display, DisplayMachine } from './display.ts';
 import { type Active, addEvent, newTally, percentOf, type Tally } from './tally.ts';
 
@@ -84,7 +84,7 @@ function finishedLine(event: ProgressEvent, paint: Paint): string | undefined {
   if (event.kind === 'warning') return `${paint.warn('! warning')}  ${event.message}`;
   if (event.kind !== 'image-done' || event.outcome === 'unchanged') return undefined;
   if (event.outcome === 'copied') {
-    const how = `${formatBytes(event.bytes)} in ${formatDuration(event.durationMs)}`;
+    const how = formatCopied(event.bytes, event.durationMs);
     return `${paint.good('✓ copied')}  ${event.label ?? event.image}  ${paint.faint(how)}`;
   }
   return `${paint.bad(`✗ ${event.outcome}`)}  ${event.label ?? event.image}${event.error ? `  ${event.error.what}` : ''}`;

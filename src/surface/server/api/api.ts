@@ -20,6 +20,8 @@ import { streamJob } from './stream.ts';
 
 export type ApiOptions = { readonly operations: Operations; readonly log: Log; readonly version: string };
 
+export type Api = { fetch(request: Request): Promise<Response> };
+
 /** Names in one answer at most; ask for the next page with `after`. */
 const MOST_ITEMS = 1000;
 
@@ -33,7 +35,7 @@ const flag = z.enum(['true', 'false']).default('false');
 const gcQuery = z.object({ apply: flag, untagged: flag });
 
 /** `/api/v1`: what the command line and the console ask. Reached over the socket of the data folder only. */
-export function createApi({ operations, log, version }: ApiOptions): { fetch(request: Request): Promise<Response> } {
+export function createApi({ operations, log, version }: ApiOptions): Api {
   const api = new OpenAPIHono({
     defaultHook: (result) => {
       if (!result.success)
