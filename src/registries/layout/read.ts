@@ -88,7 +88,7 @@ function knownManifest(content: Content, repository: RepositoryName, reference: 
 }
 
 /** Throws NAME_UNKNOWN, BLOB_UNKNOWN. */
-export async function findBlob(content: Content, repository: RepositoryName, digest: Digest): Promise<Blob> {
+async function findBlob(content: Content, repository: RepositoryName, digest: Digest): Promise<Blob> {
   if (!content.exists) throw nameUnknown(repository);
   const file = await content.files.find(blobPath(digest));
   if (!file) throw blobUnknown(repository, digest);
