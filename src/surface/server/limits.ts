@@ -12,8 +12,9 @@ export type ServerLimits = {
 
 export const DEFAULT_LIMITS: ServerLimits = {
   rangesPerRequest: 64,
-  // 1 KiB a second: slower than any link that could finish a layer.
-  sender: { windowMs: 30_000, minBytesPerWindow: 30 * 1024 },
+  // 1 KiB a second: slower than any link that could finish a layer. A minute, because a sender may itself wait for a
+  // compressor or an upstream.
+  sender: { windowMs: 60_000, minBytesPerWindow: 60 * 1024 },
   blobBytes: 1024 ** 4,
   catalogScan: 20_000,
 };

@@ -125,6 +125,23 @@ describe('over a socket', () => {
     expect(await last.text()).toBe('789');
   });
 
+  test('a file that vanishes before it is sent is an error of the API, not a page', async () => {
+    const inner = memory();
+    const { url } = start({
+      registry: {
+        ...inner,
+        async getBlob(repository, digest, _options, call) {
+          const { value: descriptor, served } = await inner.resolveBlob(repository, digest, call);
+          return { served, value: { kind: 'file', descriptor, file: Bun.file(join(folder, 'gone')).slice(0, 10) } };
+        },
+      },
+    });
+    const response = await fetch(await push(url, new TextEncoder().encode('0123456789')));
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ errors: [{ code: 'INTERNAL' }] });
+    expect((await fetch(`${url}/v2/`)).status).toBe(200);
+  });
+
   test('a client that asks before sending is told to go on', async () => {
     const { server } = start();
     const digest = digestOf('hello');
@@ -197,11 +214,13 @@ describe('over a socket', () => {
     { name: 'Origin', headers: `${HOST}Origin: https://evil.example\r\n` },
     { name: 'Host that is none', headers: 'Host: a b/c\r\n' },
   ];
-  test.each(foreign)('a foreign $name is refused', async ({ headers }) => {
-    const { server } = start();
+  test.each(foreign)('a foreign $name is refused, and that is logged', async ({ headers }) => {
+    const { server, events } = start();
     const said = await talk(server.port, `GET /v2/ HTTP/1.1\r\n${headers}\r\n`, { isEnough: /errors/ });
     expect(said).toContain('403 Forbidden');
     expect(said).toContain('DENIED');
+    expect(events).toMatchObject([{ status: 403, code: 'DENIED', address: '127.0.0.1' }]);
+    expect(said).toContain(`x-request-id: ${events[0]?.requestId}`);
   });
 
   const hostile = [

@@ -1,6 +1,5 @@
 import { RegistryError } from '#core/oci';
 import type { Connection, Distribution } from './distribution/distribution.ts';
-import { toResponse } from './distribution/error.ts';
 import type { HostGuard } from './host-guard.ts';
 import { partsOf } from './url.ts';
 
@@ -23,22 +22,27 @@ export function createSite({ distribution, health, api, hostGuard }: SiteOptions
   return (request, connection) => {
     const parts = partsOf(request.url);
     const refusal = hostGuard?.(request, parts.authority);
-    if (refusal) return toResponse(refusal, '');
+    if (refusal) return distribution.refuse(refusal, request, connection);
     const { path } = parts;
     if (path === '/v2' || path.startsWith('/v2/')) return distribution.fetch(request, connection, parts);
     // A command's progress may be silent for longer than a connection may be idle.
     if (path.startsWith('/api/')) connection.timeout(request, 0);
-    return elsewhere(request, path, [health, ...(api ? [api] : [])]);
+    return elsewhere(request, [health, ...(api ? [api] : [])]).then(
+      (response) => response ?? distribution.refuse(nothingAt(path), request, connection),
+    );
   };
 }
 
-async function elsewhere(request: Request, path: string, surfaces: readonly Surface[]): Promise<Response> {
+async function elsewhere(request: Request, surfaces: readonly Surface[]): Promise<Response | undefined> {
   for (const surface of surfaces) {
     const response = await surface(request);
     if (response) return response;
   }
-  const error = new RegistryError('NOT_FOUND', `there is nothing at ${path.slice(0, 120)}`, {
+  return undefined;
+}
+
+function nothingAt(path: string): RegistryError {
+  return new RegistryError('NOT_FOUND', `there is nothing at ${path.slice(0, 120)}`, {
     hint: 'the registry is at /v2/, its health at /healthz and /readyz, its figures at /metrics',
   });
-  return toResponse(error, '');
 }

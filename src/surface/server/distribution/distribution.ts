@@ -77,6 +77,8 @@ export type Connection = {
 export type Distribution = {
   /** `parts` is what whoever routed the request has already read of its URL. */
   fetch(request: Request, connection?: Connection, parts?: UrlParts): Promise<Response>;
+  /** The answer to a request that was refused before it got here, logged and counted like every other. */
+  refuse(error: RegistryError, request: Request, connection?: Connection): Response;
 };
 
 /** The status that logs say for a client that left before its answer; nobody receives it. */
@@ -117,22 +119,27 @@ export function createDistribution(options: DistributionOptions): Distribution {
       return failed(thrown, arrival, { exchange, env, recorder });
     }
   };
+  const arrivalOf = (http: Request, path: string, connection: Connection | undefined): Arrival => ({
+    http,
+    path,
+    requestId: nextRequestId(),
+    address: connection?.requestIP(http)?.address ?? '',
+    timeMs: clock.now(),
+    startMs: timer(),
+    kind: 'invalid',
+    principal: undefined,
+  });
   return {
     fetch(http, connection, parts = partsOf(http.url)) {
-      const arrival: Arrival = {
-        http,
-        path: parts.path,
-        requestId: nextRequestId(),
-        address: connection?.requestIP(http)?.address ?? '',
-        timeMs: clock.now(),
-        startMs: timer(),
-        kind: 'invalid',
-        principal: undefined,
-      };
+      const arrival = arrivalOf(http, parts.path, connection);
       if (http.method === 'GET' || http.body === null) return serve(arrival, parts.search);
       // Bun's idle timer does not see the bytes of a body: `pacedBody` watches those instead.
       connection?.timeout(http, 0);
       return serve(arrival, parts.search).finally(() => connection?.timeout(http, AFTER_BODY_SECONDS));
+    },
+    refuse(error, http, connection) {
+      recorder.begin();
+      return failed(error, arrivalOf(http, partsOf(http.url).path, connection), { exchange: undefined, env, recorder });
     },
   };
 }

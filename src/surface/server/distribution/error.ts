@@ -24,7 +24,7 @@ export function toResponse(
     headers: {
       'content-type': 'application/json',
       'docker-distribution-api-version': 'registry/2.0',
-      'x-request-id': requestId,
+      ...(requestId === '' ? {} : { 'x-request-id': requestId }),
       ...retryHeader(error),
       ...allowHeader(error),
       ...extraHeaders,
