@@ -1,5 +1,6 @@
 import { describe } from 'bun:test';
 import { blobContract } from './blob.ts';
+import { concurrencyContract } from './concurrency.ts';
 import { deleteContract } from './delete.ts';
 import { isolationContract } from './isolation.ts';
 import { listContract } from './list.ts';
@@ -18,6 +19,7 @@ const PARTS: readonly (readonly [string, (check: Check) => void])[] = [
   ['referrers', referrerContract],
   ['deletes', deleteContract],
   ['isolation', isolationContract],
+  ['concurrency', concurrencyContract],
 ];
 
 /**
