@@ -52,6 +52,15 @@ describe('select', () => {
     expect((await next.resolveManifest(shown, tag('latest'), call)).value.digest).toBe(image.descriptor.digest);
   });
 
+  test('nothing is mounted from what is not selected', async () => {
+    const { registry } = await prepared();
+    for (const from of [hidden, shown]) {
+      const into = repo('team/new');
+      const answer = await registry.mountBlob(into, image.config.digest, { from, mayRead: () => true }, call);
+      expect([from, answer.kind]).toEqual([from, from === shown ? 'mounted' : 'upload']);
+    }
+  });
+
   test('content is found by digest', async () => {
     const { registry } = await prepared();
     expect((await registry.resolveManifest(shown, image.descriptor.digest, call)).value.size).toBe(

@@ -36,6 +36,10 @@ export function select(next: Registry, selection: Selection): Registry {
       repositories(repository)
         ? await checked.referrers(repository, digest, options, call)
         : servedBy('select', { items: [], filtered: false }),
+    mountBlob: (repository, digest, options, call) => {
+      const mayRead = async (from: RepositoryName) => repositories(from) && (await options.mayRead(from));
+      return checked.mountBlob(repository, digest, { ...options, mayRead }, call);
+    },
     extras: forwardExtras(checked, {
       tagDigests: (list) => (repository, options, call) =>
         filteredPage((page) => list(repository, page, call), {
