@@ -155,6 +155,20 @@ describe('commands on a folder that nobody serves', () => {
     expect((await shell.run('gc plan')).stdout).toContain('Nothing was changed; entrepot gc run does it.\n');
     expect((await shell.run('gc run -o json')).stdout).toContain('"applied": true');
   });
+  test('a socket that a killed server left behind is seen through', async () => {
+    const socket = join(folder.path, 'data', 'entrepot.sock');
+    const script = `Bun.serve({ unix: ${JSON.stringify(socket)}, fetch: () => new Response() }); console.log('up')`;
+    const server = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe' });
+    await server.stdout.getReader().read();
+    server.kill('SIGKILL');
+    await server.exited;
+    expect(existsSync(socket)).toBe(true);
+    expect((await shell.run('status')).stdout).toContain('not running');
+    const again = await shell.start('serve --listen 127.0.0.1:0', '"serving"');
+    expect((await shell.run('status')).stdout).toContain('serving at');
+    expect(await again.stop()).toBe(0);
+    expect(existsSync(socket)).toBe(false);
+  });
   test('a folder that somebody else holds without a socket', async () => {
     const held = await openFolder(join(folder.path, 'data'), diskFs());
     try {
@@ -276,6 +290,7 @@ describe('images in files', () => {
     { name: 'into a folder', from: 'team/hello:1.0.0', to: 'oci:./out' },
     { name: 'from a folder into a tar', from: 'oci:./out:1.0.0', to: 'tar:out.tar:2.0.0' },
     { name: 'from a tar back', from: 'tar:out.tar:2.0.0', to: 'team/back:3.0.0' },
+    { name: 'from a file of one image, without saying which', from: 'tar:out.tar', to: 'team/only' },
   ];
   for (const { name, from, to } of cases) {
     test(name, async () => {
@@ -290,6 +305,9 @@ describe('images in files', () => {
     const after = await shown('team/back:3.0.0');
     expect(after).toMatchObject({ digest: before?.digest ?? '', attached: before?.attached ?? [] });
     expect(after?.attached).toHaveLength(3);
+  });
+  test('a file of one image gives its tag too', async () => {
+    expect((await shell.run('tag list team/only')).stdout).toStartWith('2.0.0\t');
   });
   test('a tar that is there is not replaced', async () => {
     const { code, stderr } = await shell.run('image copy team/hello:1.0.0 tar:out.tar:1 --progress none');

@@ -1,4 +1,5 @@
-import { AppError, silentLog } from '#core/std';
+import { resolve } from 'node:path';
+import { AppError, type Log, silentLog } from '#core/std';
 import type { Config, ConfigResult } from '#surface/config';
 import type { Running } from '#surface/server/api';
 import type { Session } from '../commands/session.ts';
@@ -36,12 +37,13 @@ export type Context = {
 export function createContext(io: Io, commands: readonly CommandSpec[], typed: Typed): Context {
   const format = parseOutputFormat(textOption(typed, 'output') ?? 'text');
   const wantsColor = typed.options.color !== false;
+  const debug = flagOption(typed, 'debug');
   const note = (line: string) => io.stderr.write(`${line}\n`);
   const readConfig = async () => {
     const { findConfig, overridesFromEnv, readConfig: read } = await import('#surface/config');
     const machine = { cwd: io.cwd, env: io.env, readText: io.files.readText };
     const source = await findConfig(machine, textOption(typed, 'config'));
-    const overrides = [...overridesFromEnv(machine), ...overridesFromFlags(typed)];
+    const overrides = [...overridesFromEnv(machine), ...overridesFromFlags(typed, io.cwd)];
     const used = source ?? { text: 'version: 1\n', file: '', folder: io.cwd };
     return { ...read(used, overrides), found: source !== undefined };
   };
@@ -54,7 +56,7 @@ export function createContext(io: Io, commands: readonly CommandSpec[], typed: T
     commands,
     format,
     paint: paintFor(io.stderr, io.env, wantsColor),
-    debug: flagOption(typed, 'debug'),
+    debug,
     answer: (answer) => writeAnswer(io.stdout, format, answer),
     note,
     confirm: (question) => confirm(io, typed, question),
@@ -62,7 +64,7 @@ export function createContext(io: Io, commands: readonly CommandSpec[], typed: T
     config,
     withSession: async (work) => {
       const { openSession } = await import('../commands/session.ts');
-      const session = await openSession(await config(), machineOf(io));
+      const session = await openSession(await config(), machineOf(io, debug));
       try {
         return await work(session);
       } finally {
@@ -78,8 +80,15 @@ export function createContext(io: Io, commands: readonly CommandSpec[], typed: T
 }
 
 /** The machine as commands use it: they are quiet but for what they answer. */
-export function machineOf(io: Io): Machine {
-  return { clock: io.clock, cwd: io.cwd, env: io.env, fetch: globalThis.fetch, log: silentLog(), version: VERSION };
+export function machineOf(io: Io, debug = false): Machine {
+  return {
+    clock: io.clock,
+    cwd: io.cwd,
+    env: io.env,
+    fetch: globalThis.fetch,
+    log: debug ? debugLog(io) : silentLog(),
+    version: VERSION,
+  };
 }
 
 /** Flags that set a key of the configuration, by their option's name. */
@@ -88,10 +97,11 @@ const KEY_OF_FLAG: Readonly<Record<string, readonly string[]>> = {
   storage: ['storage', 'path'],
 };
 
-function overridesFromFlags(typed: Typed) {
+function overridesFromFlags(typed: Typed, cwd: string) {
   return Object.entries(KEY_OF_FLAG).flatMap(([name, path]) => {
     const value = textOption(typed, name);
-    return value === undefined ? [] : [{ path, value, origin: `--${name}` }];
+    if (value === undefined) return [];
+    return [{ path, value: name === 'storage' ? resolve(cwd, value) : value, origin: `--${name}` }];
   });
 }
 
@@ -105,4 +115,11 @@ async function confirm(io: Io, typed: Typed, question: string): Promise<boolean>
   }
   const answer = await io.ask(`${question} [y/N] `);
   return answer !== undefined && /^y(es)?$/i.test(answer.trim());
+}
+
+/** What the modules have to say, on standard error, for `--debug`. */
+function debugLog({ stderr }: Io): Log {
+  const at = (level: string) => (message: string, fields?: object) =>
+    stderr.write(`${level}: ${message}${fields ? ` ${JSON.stringify(fields)}` : ''}\n`);
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

@@ -1,12 +1,13 @@
-import { isDigest, type ManifestReference, type Platform } from '#core/oci';
+import { isDigest, type Platform } from '#core/oci';
 import { type CopyEvent, copy } from '#core/registry';
 import { systemClock } from '#core/std';
 import type { Running } from '#surface/server/api';
+import { meantReference } from './image.ts';
 import { formatPlace, type Place } from './place.ts';
 import type { Session } from './session.ts';
 
 export type CopyRequestPlaces = {
-  readonly source: Place & { readonly reference: ManifestReference };
+  readonly source: Place;
   readonly destination: Place;
   readonly platforms: readonly Platform[];
 };
@@ -26,15 +27,16 @@ export async function copyImage(
 ): Promise<CopiedImage> {
   const from = await session.shelf(source, 'source');
   const to = await session.shelf(destination, 'destination');
-  const tag = destination.reference ?? source.reference;
+  const reference = source.reference ?? meantReference(from);
+  const tag = destination.reference ?? reference;
   const target: Place = isDigest(tag) ? destination : { ...destination, reference: tag };
-  const title = `${formatPlace(source)} → ${formatPlace(target)}`;
+  const title = `${formatPlace({ ...source, reference })} → ${formatPlace(target)}`;
   const startedAtMs = running.now();
   running.onProgress({ kind: 'run-planned', images: 1 });
   const done = await copy(
     from.registry,
     to.registry,
-    { repository: from.repository, reference: source.reference },
+    { repository: from.repository, reference },
     {
       call: session.call,
       clock: systemClock(),
@@ -54,7 +56,7 @@ export async function copyImage(
     durationMs: running.now() - startedAtMs,
   });
   return {
-    source: formatPlace(source),
+    source: formatPlace({ ...source, reference }),
     destination: formatPlace(target),
     digest: done.digest,
     manifests: done.manifests.length,

@@ -12,6 +12,8 @@ import {
   manifestTooLarge,
   type Platform,
   parseManifest,
+  parseTag,
+  RegistryError,
   type RepositoryName,
   type TagName,
 } from '#core/oci';
@@ -26,7 +28,21 @@ export type Shelf = {
   readonly call: Call;
   /** Of a file that is written: makes it appear. Without it, closing the session leaves nothing. */
   readonly finish?: () => Promise<void>;
+  /** Of a file that is read: the images that it was made to hold. */
+  readonly roots?: readonly ShelfRoot[];
 };
+export type ShelfRoot = { readonly digest: Digest; readonly tag?: TagName };
+
+/** What is meant where nobody said which: the only image of a file, else `latest`. Throws REQUEST_INVALID. */
+export function meantReference({ roots }: Shelf): ManifestReference {
+  const [only, ...others] = roots ?? [];
+  if (!roots) return parseTag('latest');
+  if (only && others.length === 0) return only.tag ?? only.digest;
+  throw new RegistryError('REQUEST_INVALID', `the file holds ${roots.length} images`, {
+    why: roots.map(({ tag, digest }) => tag ?? digest).join(', '),
+    hint: 'add :tag or @sha256:… to its name',
+  });
+}
 
 type Opened = { readonly descriptor: Descriptor; readonly manifest: Manifest };
 

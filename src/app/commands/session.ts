@@ -49,7 +49,8 @@ export async function openSession(config: Config, machine: Machine, signal?: Abo
       const { openLayoutPlace } = await import('./layout-place.ts');
       const opened = await openLayoutPlace({ ...place, path: resolve(machine.cwd, place.path) }, role);
       layouts.push(opened);
-      return { registry: opened.registry, repository: opened.repository, finish: opened.finish, call };
+      const { registry, repository, finish, roots } = opened;
+      return { registry, repository, finish, call, ...(role === 'source' ? { roots } : {}) };
     },
     async close() {
       for (const layout of layouts) await layout.close();

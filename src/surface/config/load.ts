@@ -10,7 +10,7 @@ import { checkMeaning } from './semantic.ts';
 /** A text with the file it came from; `folder` is what relative paths start at. */
 export type ConfigSource = { readonly text: string; readonly file: string; readonly folder: string };
 
-/** A value given elsewhere than in the file: by a flag or in the environment. */
+/** A value given elsewhere than in the file: by a flag or in the environment. Of two for one key the later wins. */
 export type Override = { readonly path: Path; readonly value: unknown; readonly origin: string };
 
 export type EffectiveEntry = { readonly key: string; readonly value: unknown; readonly origin: Origin };
@@ -28,7 +28,7 @@ export type ConfigResult =
 export function readConfig(source: ConfigSource, overrides: readonly Override[] = []): ConfigResult {
   const yaml = parseYaml(source.text);
   const problemAt = ({ path, at, message }: Finding): ConfigProblem => {
-    const override = overrides.find((one) => one.path.join('.') === path.join('.'));
+    const override = overrides.findLast((one) => one.path.join('.') === path.join('.'));
     const place = at === 'key' ? yaml.keyAt(path) : yaml.valueAt(path);
     const said = override ? `${override.origin}: ${message}` : message;
     return { severity: 'error', file: source.file, line: place.line, column: place.column, message: said };

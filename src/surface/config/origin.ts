@@ -18,7 +18,7 @@ export function effectiveEntries(config: Config, sources: Sources): EffectiveEnt
 }
 
 function originOf(path: Path, { yaml, source, overrides }: Sources): Origin {
-  const override = overrides.find((one) => one.path.join('\0') === path.join('\0'));
+  const override = overrides.findLast((one) => one.path.join('\0') === path.join('\0'));
   if (override) return override.origin;
   if (source.file === '' || !yaml.has(path)) return 'default';
   const { line, column } = yaml.valueAt(path);

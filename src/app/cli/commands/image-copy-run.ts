@@ -1,4 +1,4 @@
-import { isDigest, parsePlatform, parseTag, RegistryError } from '#core/oci';
+import { isDigest, parsePlatform, RegistryError } from '#core/oci';
 import { copyImage } from '../../commands/copy.ts';
 import { formatPlace, type Place, parsePlace } from '../../commands/place.ts';
 import { openSession } from '../../commands/session.ts';
@@ -10,7 +10,7 @@ import { formatBytes } from '../table.ts';
 export const copy: CommandRun = async (context, typed) => {
   const config = await context.config();
   const [from = '', to = ''] = typed.words;
-  const source = withTag(parsePlace(from, config));
+  const source = parsePlace(from, config);
   const destination = parsePlace(to, config);
   requireTagDestination(destination);
   const platforms = listOption(typed, 'platform').map(parsePlatform);
@@ -25,10 +25,6 @@ export const copy: CommandRun = async (context, typed) => {
   context.answer({ kind: 'CopiedImage', items: [copied], text: () => copiedText(copied) });
   return ExitCode.ok;
 };
-
-function withTag(place: Place): Place & { readonly reference: NonNullable<Place['reference']> } {
-  return { ...place, reference: place.reference ?? parseTag('latest') };
-}
 
 function requireTagDestination(place: Place): void {
   if (place.reference === undefined || !isDigest(place.reference)) return;

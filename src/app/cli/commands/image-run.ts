@@ -1,6 +1,6 @@
-import { parseTag, RegistryError } from '#core/oci';
+import { RegistryError } from '#core/oci';
 import type { ImageDetail, ImageItem } from '#surface/server/api';
-import { deleteImage, describeImage, showImage } from '../../commands/image.ts';
+import { deleteImage, describeImage, meantReference, showImage } from '../../commands/image.ts';
 import { allPages, listImages } from '../../commands/list.ts';
 import { formatPlace, type Place, parsePlace } from '../../commands/place.ts';
 import type { Session } from '../../commands/session.ts';
@@ -59,9 +59,10 @@ function imageTable({ io }: Context, items: readonly ImageItem[]): string {
 
 export const show: CommandRun = async (context, typed) => {
   const place = parsePlace(typed.words[0] ?? '', await context.config());
-  const detail = await context.withSession(async (session) =>
-    showImage(await session.shelf(place), place.reference ?? parseTag('latest')),
-  );
+  const detail = await context.withSession(async (session) => {
+    const shelf = await session.shelf(place);
+    return await showImage(shelf, place.reference ?? meantReference(shelf));
+  });
   context.answer({ kind: 'Image', items: [detail], text: () => detailText(formatPlace(place), detail) });
   return ExitCode.ok;
 };
