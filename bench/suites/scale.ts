@@ -8,7 +8,7 @@ import { type BenchContext, type Goal, median, megabytes, round, type Suite } fr
 const tagCount = 100_000;
 const repositoryCount = 10_000;
 // Tags set by one PUT (spec, "Pushing Manifests", `tag` parameters): filling is not what is measured.
-const tagsPerPut = 100;
+const tagsPerPut = 50;
 const pageSize = 100;
 const writers = 16;
 // Page times are a few hundred microseconds; many of them make a median.
