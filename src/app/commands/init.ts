@@ -28,11 +28,11 @@ namespaces:
     immutableTags: [semver]   # 1.2.3 never moves once it is set; latest does
 
 # Hosts outside. Without an entry: HTTPS, and the credentials that docker has.
-registries: {}
-  # quay.io:
-  #   credentials: { username: robot, passwordFile: ./secrets/quay }
-  # registry.internal:5001:
-  #   ca: ./internal-ca.pem
+# registries:
+#   quay.io:
+#     credentials: { username: robot, passwordFile: ./secrets/quay }
+#   registry.internal:5001:
+#     ca: ./internal-ca.pem
 
 ${source === undefined ? EXAMPLE_MIRROR : mirrorOf(source)}`;
 }

@@ -3,6 +3,7 @@ import { RegistryError } from '#core/oci';
 import { AppError, silentLog } from '#core/std';
 import { createApi } from './api.ts';
 import { apiClient } from './client.ts';
+import { viewOfError } from './error.ts';
 import type { Operations } from './operations.ts';
 import type { ErrorView, ProgressEvent } from './schema.ts';
 
@@ -95,6 +96,24 @@ describe('errors', () => {
     const response = await api.fetch(new Request('http://localhost/api/v1/nothing'));
     expect([response.status, (await errorIn(response)).do]).toEqual([404, '/api/v1/openapi.json lists them']);
   });
+  const hints = [
+    { name: 'its own hint first', code: 'UNAUTHORIZED' as const, hint: 'mine', does: 'mine' },
+    {
+      name: 'signing in',
+      code: 'UNAUTHORIZED' as const,
+      does: 'docker login quay.io, or set registries.quay.io.credentials in entrepot.yaml',
+    },
+    { name: 'none where none fits', code: 'MANIFEST_UNKNOWN' as const, does: undefined },
+  ];
+  for (const { name, code, hint, does } of hints) {
+    test(`of a registry elsewhere say what to do: ${name}`, () => {
+      const upstream = { registry: 'quay.io', status: 401, attempts: 2 };
+      const error = new RegistryError(code, 'no', { origin: 'upstream', upstream, ...(hint ? { hint } : {}) });
+      expect(viewOfError(error)).toMatchObject({ what: 'no', why: 'quay.io: status 401, 2 attempts' });
+      expect(viewOfError(error).do).toBe(does);
+      expect(viewOfError(new AppError(code, 'copy failed', { cause: error })).do).toBe(does);
+    });
+  }
   test('a bug in a job arrives as its end', async () => {
     await expect(client.scrub(quiet)).rejects.toMatchObject({ code: 'INTERNAL' });
   });

@@ -6,11 +6,12 @@ import type { ErrorView } from './schema.ts';
 export function viewOfError(thrown: unknown): ErrorView {
   if (thrown instanceof AppError) {
     const why = whyOf(thrown);
+    const hint = thrown.hint ?? usualHint(thrown);
     return {
       code: thrown.code,
       what: thrown.message,
       ...(why === '' ? {} : { why }),
-      ...(thrown.hint === undefined ? {} : { do: thrown.hint }),
+      ...(hint === undefined ? {} : { do: hint }),
     };
   }
   if (thrown instanceof Error && thrown.name === 'AbortError') return { code: 'INTERRUPTED', what: 'interrupted' };
@@ -19,6 +20,23 @@ export function viewOfError(thrown: unknown): ErrorView {
     what: `something went wrong inside entrepot: ${messageOf(thrown)}`,
     do: 'run it again with --debug and report what it prints',
   };
+}
+
+/** What mends most errors of a registry elsewhere, where whoever threw them had nothing better to say. */
+const UPSTREAM_HINTS: Readonly<Record<string, (host: string) => string>> = {
+  UNAUTHORIZED: (host) => `docker login ${host}, or set registries.${host}.credentials in entrepot.yaml`,
+  DENIED: (host) => `let the account used at ${host} do this, or use another one`,
+  TOOMANYREQUESTS: (host) => `wait, or sign in at ${host} for a higher limit`,
+  UPSTREAM_UNAVAILABLE: (host) =>
+    `check the name and the network; registries.${host} in entrepot.yaml says how it is reached`,
+  UPSTREAM_TIMEOUT: (host) => `try again later, or check the network to ${host}`,
+  PROXY_FAILED: (host) => `check HTTPS_PROXY, NO_PROXY and registries.${host}.proxyUrl`,
+};
+
+function usualHint(error: AppError): string | undefined {
+  const known = isRegistryError(error) ? error : error.cause;
+  if (!isRegistryError(known) || known.origin !== 'upstream' || !known.upstream) return undefined;
+  return known.hint ?? UPSTREAM_HINTS[known.code]?.(known.upstream.registry);
 }
 
 function whyOf(error: AppError): string {
