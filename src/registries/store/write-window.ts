@@ -1,7 +1,7 @@
 import type { WriteFile } from './fs.ts';
 
-/** Bytes on their way to the disk while more arrive: hides the latency of single writes, and bounds memory. */
-const WINDOW_BYTES = 2 * 1024 * 1024;
+/** Bytes on their way to the disk while more arrive: hides the latency of writes. With 2 MiB a push of 1 GiB held 30 MB more. */
+const WINDOW_BYTES = 512 * 1024;
 
 /**
  * Writes of one file that follow each other without waiting for each to end.

@@ -80,7 +80,7 @@ export async function readTags(queries: Queries, { repository, after, limit }: T
 export async function readTagDigests(queries: Queries, { repository, after, limit }: TagsRange) {
   return await queries.read<{ tag: TagName; digest: Digest }>(
     `SELECT t.name AS tag, m.digest FROM tags t JOIN manifests m ON m.id = t.manifest_id
-     WHERE t.repository_id = ? AND t.name > ? ORDER BY t.name LIMIT ?`,
+     WHERE t.repository_id = ? AND t.name > ? AND m.available = 1 ORDER BY t.name LIMIT ?`,
     [repository, after, limit],
   );
 }
