@@ -60,7 +60,11 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
   const server = await listen(app, { fetch: site, tryNext: options.tryNext ?? 0, signal: stopping.signal });
   const api = await createApi({ operations: options.operations, log: app.machine.log, version: app.machine.version });
   const inside = createSite({ distribution: distributionFor(SYSTEM_ACCESS), health, api: api.fetch });
-  const socket = await listenOnSocket(app, inside);
+  const socket = await listenOnSocket(app, inside).catch(async (thrown: unknown) => {
+    stopping.abort();
+    await server.stop({ graceMs: 0 });
+    throw thrown;
+  });
   void expireUploads(app, stopping.signal);
   return {
     url: app.config.server.url ?? server.url,

@@ -19,6 +19,7 @@ export function createOperations(app: App, serving: () => ServingFacts | undefin
   const graceMs = durationOf(app.config.storage.gcGrace);
   return {
     status: () => statusOf(app, serving()),
+    config: async () => ({ ...app.config }),
     repositories: (options) => listRepositories(app.registry, options, call),
     tags: (repository, options) => listTags(shelf(repository), options),
     images: (repository, options) => listImages(shelf(repository), options),

@@ -27,6 +27,7 @@ const mirrorReport = { images: [], copied: 0, unchanged: 0, failed: 0, stopped: 
 
 const operations: Operations = {
   status: async () => status,
+  config: async () => ({ version: 1 }),
   repositories: async ({ after, limit }) => ({ items: [{ name: `${after ?? 'first'}/${limit}` }], next: 'more' }),
   tags: async (repository) => ({ items: [{ repository, name: 'a', digest: 'sha256:0' }] }),
   images: async () => ({ items: [] }),
@@ -56,6 +57,7 @@ function errorIn(response: Response): Promise<ErrorView> {
 }
 
 describe('the client gets what the operation answers', () => {
+  test('config', async () => expect(await client.config()).toEqual({ version: 1 }));
   test('status', async () => expect(await client.status()).toEqual(status));
   test('a page', async () => {
     const list = await client.repositories({ after: 'x y', limit: 7 });
@@ -140,6 +142,7 @@ test('the OpenAPI document lists every path', async () => {
   const response = await api.fetch(new Request('http://localhost/api/v1/openapi.json'));
   const document = (await response.json()) as { paths: object };
   expect(Object.keys(document.paths).toSorted()).toEqual([
+    '/api/v1/config',
     '/api/v1/gc',
     '/api/v1/image',
     '/api/v1/images',

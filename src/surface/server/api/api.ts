@@ -4,6 +4,7 @@ import { AppError, type Log } from '#core/std';
 import { viewOfError } from './error.ts';
 import type { Operations } from './operations.ts';
 import {
+  configInForceSchema,
   deletedSchema,
   errorSchema,
   gcReportSchema,
@@ -57,6 +58,7 @@ export function createApi({ operations, log, version }: ApiOptions): Api {
 
 function addReads(api: OpenAPIHono, operations: Operations): void {
   api.openapi(get('/status', statusSchema), async (c) => c.json(await operations.status(), 200));
+  api.openapi(get('/config', configInForceSchema), async (c) => c.json(await operations.config(), 200));
   api.openapi(get('/repositories', listOf(repositorySchema), page), async (c) =>
     c.json(listed(await operations.repositories(optionsOf(c.req.valid('query')))), 200),
   );

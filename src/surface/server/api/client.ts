@@ -17,6 +17,7 @@ export function apiClient(send: SocketFetch): Operations {
   const list = <T>(path: string, query: Query): Promise<Listed<T>> => ask('GET', path, query);
   return {
     status: () => ask('GET', '/status'),
+    config: () => ask('GET', '/config'),
     repositories: (options) => list('/repositories', pageQuery(options)),
     tags: (repository, options) => list('/tags', { repository, ...pageQuery(options) }),
     images: (repository, options) => list('/images', { repository, ...pageQuery(options) }),

@@ -1,4 +1,5 @@
 import type {
+  ConfigInForce,
   Deleted,
   GcReport,
   ImageDetail,
@@ -28,6 +29,7 @@ export interface Contents {
 /** The work of whoever keeps it. Throws AppError. */
 export interface Upkeep {
   status(): Promise<Status>;
+  config(): Promise<ConfigInForce>;
   /** `untagged` takes manifests without a tag too, where nothing kept needs them. */
   gc(options: { readonly apply: boolean; readonly untagged: boolean }): Promise<GcReport>;
   scrub(running: Running): Promise<ScrubReport>;

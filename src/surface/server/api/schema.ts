@@ -29,6 +29,9 @@ export const statusSchema = z
   })
   .openapi('Status');
 
+/** The configuration in force, as in entrepot.yaml with its defaults; secrets are only named in it. */
+export const configInForceSchema = z.record(z.string(), z.unknown()).openapi('Config');
+
 export const repositorySchema = z.object({ name: z.string() }).openapi('Repository');
 
 export const tagSchema = z.object({ repository: z.string(), name: z.string(), digest }).openapi('Tag');
@@ -134,6 +137,7 @@ export const progressSchema = z
 
 export type ErrorView = z.infer<typeof errorSchema>;
 export type Status = z.infer<typeof statusSchema>;
+export type ConfigInForce = z.infer<typeof configInForceSchema>;
 export type RepositoryItem = z.infer<typeof repositorySchema>;
 export type TagItem = z.infer<typeof tagSchema>;
 export type ImageItem = z.infer<typeof imageSchema>;
