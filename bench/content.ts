@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type Image, type Layer, makeImage, makeLayer } from '../test/harness/image.ts';
 
 const MB = 1_000_000;
-export const GiB = 2 ** 30;
+const GiB = 2 ** 30;
 
 /** `demo/app`: ten tags; a root of 43 MB and three layers of 20 MB are shared, 2 MB are each tag's own. */
 export const appTags: readonly string[] = Array.from({ length: 10 }, (_, at) => `1.${at}`);

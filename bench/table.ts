@@ -18,7 +18,7 @@ function limitOf(goal: Goal): string {
   return goal.atLeast === undefined ? `≤ ${goal.atMost}` : `≥ ${goal.atLeast}`;
 }
 
-export function renderTable(table: Table): string {
+function renderTable(table: Table): string {
   const columns = [...new Set(table.rows.flatMap((row) => Object.keys(row)))];
   const cells = [columns, ...table.rows.map((row) => columns.map((column) => String(row[column] ?? '')))];
   const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)));

@@ -114,7 +114,7 @@ async function killDuringStart(
 }
 
 /** Every promise holds; and whatever is listed resolves, to the last byte. */
-export async function checkAll(server: Server, model: Model): Promise<void> {
+async function checkAll(server: Server, model: Model): Promise<void> {
   for (const tag of model.tags()) {
     const [repository = '', name = ''] = tag.split(':');
     model.observe(tag, await digestOf(server.host, repository, name));
@@ -135,6 +135,6 @@ async function digestOf(host: string, repository: string, tag: string): Promise<
   return (await readManifest(host, repository, tag)).digest;
 }
 
-export async function scrub(server: Server): Promise<void> {
+async function scrub(server: Server): Promise<void> {
   await run([entrepotProgram(), 'scrub', '--config', join(server.folder, 'entrepot.yaml')]);
 }

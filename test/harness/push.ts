@@ -31,7 +31,7 @@ export async function putManifest(
 }
 
 /** The response with its body read, so that the connection is free again. */
-export async function expectStatus(response: Response, status: number): Promise<Response> {
+async function expectStatus(response: Response, status: number): Promise<Response> {
   const body = await response.text();
   if (response.status === status) return response;
   throw new Error(`${response.url}: ${response.status} instead of ${status}: ${body.slice(0, 500)}`);

@@ -5,8 +5,9 @@ import { tempFolder } from '../../harness/temp.ts';
 import { hastyClock } from './clock.ts';
 import { steps } from './steps.ts';
 
-// Each point is a process: all of them where .ci/run asks for it, elsewhere one in so many, others each day.
-const every = process.env.ENTREPOT_WRITE_POINTS === 'all' ? 1 : 16;
+// Each point is a process: every one where all is required, elsewhere one in so many, others each day.
+const usually = process.env.ENTREPOT_REQUIRE_ALL === '1' ? 1 : 16;
+const every = Number(process.env.ENTREPOT_WRITE_POINTS_STEP ?? usually);
 const first = 1 + (Math.floor(Date.now() / 86_400_000) % every);
 const timeoutMs = 600_000;
 
