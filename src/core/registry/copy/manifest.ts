@@ -173,7 +173,7 @@ function refusal(node: GraphNode, thrown: unknown): unknown {
   if (!node.sparse || thrown instanceof CopyError) return thrown;
   if (!isRegistryError(thrown, 'MANIFEST_BLOB_UNKNOWN', 'MANIFEST_INVALID', 'MANIFEST_UNKNOWN', 'UNSUPPORTED'))
     return thrown;
-  return sparseRefused(thrown.message, thrown);
+  return sparseRefused([thrown.message, thrown.why].filter(Boolean).join(': '), thrown);
 }
 
 /** The index is never rewritten: its digest, and every signature of it, would be lost. */

@@ -54,7 +54,7 @@ export function createTee(options: TeeOptions): Tee {
 }
 
 /** Verifies while passing on; `take` answers false when nobody wants more. */
-async function pump(source: TeeSource, expected: Descriptor, take: (chunk: Uint8Array) => Promise<boolean>) {
+async function pump(source: TeeSource, expected: Descriptor, take: (chunk: Uint8Array) => boolean | Promise<boolean>) {
   const hasher = source.verified ? undefined : createHasher(algorithmOf(expected.digest));
   let sizeBytes = 0;
   let held: Uint8Array | undefined;
@@ -62,7 +62,8 @@ async function pump(source: TeeSource, expected: Descriptor, take: (chunk: Uint8
     hasher?.update(chunk);
     sizeBytes += chunk.byteLength;
     if (sizeBytes > expected.size) throw sizeMismatch(expected.size, sizeBytes);
-    if (held && !(await take(held))) return;
+    const more = held ? take(held) : true;
+    if (!(typeof more === 'boolean' ? more : await more)) return;
     held = chunk;
   }
   if (sizeBytes !== expected.size) throw sizeMismatch(expected.size, sizeBytes);
@@ -71,12 +72,14 @@ async function pump(source: TeeSource, expected: Descriptor, take: (chunk: Uint8
   if (held) await take(held);
 }
 
-async function offer(lanes: readonly Lane[], chunk: Uint8Array, options: TeeOptions): Promise<boolean> {
+/** Answers at once where every lane has room: waiting costs a turn of the event loop for each chunk. */
+function offer(lanes: readonly Lane[], chunk: Uint8Array, options: TeeOptions): boolean | Promise<boolean> {
   options.signal?.throwIfAborted();
   const open = lanes.filter((lane) => !lane.closed);
   for (const lane of open) lane.push(chunk);
-  await Promise.all(open.map((lane) => (open.length > 1 ? waitWhileMoving(lane, options) : lane.room())));
-  return open.length > 0;
+  if (open.every((lane) => lane.queuedBytes <= options.bufferBytes)) return open.length > 0;
+  const waits = open.map((lane) => (open.length > 1 ? waitWhileMoving(lane, options) : lane.room()));
+  return Promise.all(waits).then(() => true);
 }
 
 /** Waits as long as the reader makes progress: the others shall not wait for one that stands still. */
