@@ -15,7 +15,10 @@ export type FileFacts = { readonly sizeBytes: number; readonly modifiedMs: numbe
  * All that the store asks of a disk. Small, so that tests can stand in for one that is full, that loses power,
  * or that is killed between any two of these calls. Paths are absolute. Errors carry the system's `code`.
  */
-export interface StoreFs {
+export type StoreFs = FsChanges & FsReads;
+
+/** Each of these is a write point of the fault campaign. */
+interface FsChanges {
   /** Opens for writing, created when absent, never truncated. */
   openFile(path: string): Promise<WriteFile>;
   /** Replaces what has the new name. Both names are in one file system. */
@@ -26,6 +29,9 @@ export interface StoreFs {
   mkdir(path: string): Promise<boolean>;
   /** Names made, changed and removed in this folder are on disk when this resolves. */
   fsyncDir(path: string): Promise<void>;
+}
+
+interface FsReads {
   stat(path: string): Promise<FileFacts | undefined>;
   /** Names in a folder; none when there is no folder. */
   list(path: string): Promise<string[]>;

@@ -14,7 +14,8 @@ import {
   tag,
   testCall,
 } from '#core/registry/contract';
-import { type Clock, systemClock } from '#core/std';
+import { defineCommand, openSqlite } from '#core/sql';
+import { type Clock, silentLog, systemClock } from '#core/std';
 import { diskFs } from './disk-fs.ts';
 import { layoutOf } from './layout.ts';
 import { type FreshStore, freshStore, type OpenStoreOptions } from './testing/mod.ts';
@@ -332,12 +333,7 @@ describe('scrub', () => {
     const fixture = await fresh();
     const image = sampleImage('damaged');
     await pushImage(fixture.store, name, image, { tags: ['v1'] });
-    await fixture.database.close();
-    const { Database } = await import('bun:sqlite');
-    const catalog = new Database(layoutOf(fixture.path).catalog);
-    catalog.run("UPDATE manifests SET bytes = CAST('{}' AS BLOB)");
-    catalog.close();
-    await fixture.reopen();
+    await damageManifests(fixture);
     const { store } = fixture;
     const report = await store.scrub();
     expect(report.damaged).toEqual([
@@ -347,6 +343,19 @@ describe('scrub', () => {
     await store.putManifest(name, image.bytes, { mediaType: MediaType.ociManifest, tags: [] }, call);
     expect((await store.getManifest(name, tag('v1'), call)).value.bytes).toEqual(image.bytes);
   });
+
+  const damageManifests = async (fixture: FreshStore) => {
+    const damage = defineCommand('test.damage', (tx) => tx.run("UPDATE manifests SET bytes = CAST('{}' AS BLOB)"));
+    const catalog = await openSqlite({
+      path: layoutOf(fixture.path).catalog,
+      modules: [{ name: 'test', migrations: [], commands: [damage] }],
+      writer: 'inline',
+      log: silentLog(),
+    });
+    await catalog.write(damage, undefined);
+    await catalog.close();
+    await fixture.reopen();
+  };
 
   test('reads no faster than told', async () => {
     const sleeps: number[] = [];

@@ -9,7 +9,7 @@ export function isNoRoom(thrown: unknown): boolean {
 }
 
 /** What a failing disk or catalog means to whoever called the registry; anything else stays what it is. */
-export function asRegistryError(thrown: unknown): unknown {
+function asRegistryError(thrown: unknown): unknown {
   if (thrown instanceof RegistryError) return thrown;
   if (isNoRoom(thrown)) {
     return new RegistryError('INSUFFICIENT_STORAGE', 'the store has no room left on its disk', {

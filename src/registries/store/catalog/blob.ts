@@ -16,7 +16,8 @@ export type LinkBlobArgs = {
 export const linkBlob = defineCommand('store.linkBlob', async (tx, args: LinkBlobArgs): Promise<boolean> => {
   const blobId = args.fileInPlace ? await makeAvailable(tx, args) : await availableBlob(tx, args.digest);
   if (blobId === undefined) return false;
-  await link(tx, await ensureRepository(tx, args.repository, args.nowMs), blobId, args.nowMs);
+  const repositoryId = await ensureRepository(tx, args.repository, args.nowMs);
+  await link(tx, { repositoryId, blobId, nowMs: args.nowMs });
   if (args.uploadId !== undefined) await tx.run('DELETE FROM uploads WHERE id = ?', [args.uploadId]);
   return true;
 });
@@ -40,7 +41,8 @@ export const mountBlob = defineCommand(
     );
     const [blob] = rows;
     if (!blob) return undefined;
-    await link(tx, await ensureRepository(tx, repository, nowMs), blob.id, nowMs);
+    const repositoryId = await ensureRepository(tx, repository, nowMs);
+    await link(tx, { repositoryId, blobId: blob.id, nowMs });
     return blob.size_bytes;
   },
 );
@@ -87,11 +89,14 @@ async function makeAvailable(tx: Tx, { digest, sizeBytes, nowMs }: LinkBlobArgs)
 }
 
 /** Linking again renews the link's age: whoever pushed or mounted it is about to use it. */
-async function link(tx: Tx, repository: number, blob: number, nowMs: number): Promise<void> {
+async function link(
+  tx: Tx,
+  { repositoryId, blobId, nowMs }: { readonly repositoryId: number; readonly blobId: number; readonly nowMs: number },
+): Promise<void> {
   await tx.run(
     `INSERT INTO blob_links (repository_id, blob_id, linked_at_ms) VALUES (?, ?, ?)
      ON CONFLICT (repository_id, blob_id) DO UPDATE SET linked_at_ms = excluded.linked_at_ms`,
-    [repository, blob, nowMs],
+    [repositoryId, blobId, nowMs],
   );
 }
 

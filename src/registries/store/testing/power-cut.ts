@@ -17,82 +17,109 @@ export type PowerCutFs = {
   cut(): void;
 };
 
+/** What is not durable yet. */
+type Memory = {
+  readonly contents: Map<string, Content>;
+  undos: Undo[];
+  /** A second name for a file that is about to lose its own. */
+  keep(path: string): string | undefined;
+};
+
 /** The disk, remembering what of it is not durable. `stash` is a folder in the same file system. */
 export function powerCutFs(stash: string, tail: 'cut' | 'zeros'): PowerCutFs {
-  const disk = diskFs();
   const kept = mkdtempSync(join(stash, 'kept-'));
-  const contents = new Map<string, Content>();
-  let undos: Undo[] = [];
   let keptCount = 0;
-
-  /** A second name for a file that is about to lose its own. */
-  const keep = (path: string): string | undefined => {
-    if (!existsSync(path)) return undefined;
-    const copy = join(kept, String(keptCount++));
-    linkSync(path, copy);
-    return copy;
-  };
-  const move = (from: string, to: string) => {
-    const content = contents.get(from);
-    contents.delete(from);
-    contents.delete(to);
-    if (content) contents.set(to, content);
-  };
-  const fs: StoreFs = {
-    ...disk,
-    async openFile(path) {
-      const known = await disk.stat(path);
-      if (!known) undos.push({ folder: dirname(path), revert: () => rmSync(path, { force: true }) });
-      if (!known) contents.delete(path);
-      const content = contents.get(path) ?? { durableBytes: known?.sizeBytes ?? 0 };
-      contents.set(path, content);
-      return durableFile(await disk.openFile(path), content, () => statSync(pathOf(contents, content) ?? path).size);
+  const memory: Memory = {
+    contents: new Map(),
+    undos: [],
+    keep(path) {
+      if (!existsSync(path)) return undefined;
+      const copy = join(kept, String(keptCount++));
+      linkSync(path, copy);
+      return copy;
     },
+  };
+  return {
+    fs: rememberingFs(diskFs(), memory),
+    cut() {
+      for (const undo of memory.undos.reverse()) undo.revert();
+      for (const [path, content] of memory.contents) loseTail(path, content, tail);
+      rmSync(kept, { recursive: true, force: true });
+    },
+  };
+}
+
+function rememberingFs(disk: StoreFs, memory: Memory): StoreFs {
+  return {
+    ...disk,
+    openFile: (path) => openRemembered(disk, memory, path),
     async rename(from, to) {
-      const replaced = keep(to);
-      const replacedContent = contents.get(to);
+      const undo = undoOfRename(memory, from, to);
       await disk.rename(from, to);
-      move(from, to);
-      undos.push({
-        folder: dirname(to),
-        revert() {
-          if (!existsSync(to)) return;
-          renameSync(to, from);
-          move(to, from);
-          if (replaced) renameSync(replaced, to);
-          if (replacedContent) contents.set(to, replacedContent);
-        },
-      });
+      moveContent(memory, from, to);
+      memory.undos.push(undo);
     },
     async unlink(path) {
-      const copy = keep(path);
-      const content = contents.get(path);
-      contents.delete(path);
-      const revert = () => {
-        if (copy) renameSync(copy, path);
-        if (content) contents.set(path, content);
-      };
-      undos.push({ folder: dirname(path), revert });
+      memory.undos.push(undoOfUnlink(memory, path));
       return await disk.unlink(path);
     },
     async mkdir(path) {
       const made = await disk.mkdir(path);
-      if (made) undos.push({ folder: dirname(path), revert: () => rmSync(path, { recursive: true, force: true }) });
+      const revert = () => rmSync(path, { recursive: true, force: true });
+      if (made) memory.undos.push({ folder: dirname(path), revert });
       return made;
     },
     async fsyncDir(path) {
       await disk.fsyncDir(path);
-      undos = undos.filter((undo) => undo.folder !== path);
+      memory.undos = memory.undos.filter((undo) => undo.folder !== path);
     },
   };
+}
+
+async function openRemembered(disk: StoreFs, { contents, undos }: Memory, path: string): Promise<WriteFile> {
+  const known = await disk.stat(path);
+  if (!known) {
+    undos.push({ folder: dirname(path), revert: () => rmSync(path, { force: true }) });
+    contents.delete(path);
+  }
+  const content = contents.get(path) ?? { durableBytes: known?.sizeBytes ?? 0 };
+  contents.set(path, content);
+  return durableFile(await disk.openFile(path), content, () => statSync(pathOf(contents, content) ?? path).size);
+}
+
+function undoOfRename(memory: Memory, from: string, to: string): Undo {
+  const replaced = memory.keep(to);
+  const replacedContent = memory.contents.get(to);
   return {
-    fs,
-    cut() {
-      for (const undo of undos.reverse()) undo.revert();
-      for (const [path, content] of contents) loseTail(path, content, tail);
-      rmSync(kept, { recursive: true, force: true });
+    folder: dirname(to),
+    revert() {
+      if (!existsSync(to)) return;
+      renameSync(to, from);
+      moveContent(memory, to, from);
+      if (replaced) renameSync(replaced, to);
+      if (replacedContent) memory.contents.set(to, replacedContent);
     },
   };
+}
+
+function undoOfUnlink({ contents, keep }: Memory, path: string): Undo {
+  const copy = keep(path);
+  const content = contents.get(path);
+  contents.delete(path);
+  return {
+    folder: dirname(path),
+    revert() {
+      if (copy) renameSync(copy, path);
+      if (content) contents.set(path, content);
+    },
+  };
+}
+
+function moveContent({ contents }: Memory, from: string, to: string): void {
+  const content = contents.get(from);
+  contents.delete(from);
+  contents.delete(to);
+  if (content) contents.set(to, content);
 }
 
 function pathOf(contents: ReadonlyMap<string, Content>, wanted: Content): string | undefined {

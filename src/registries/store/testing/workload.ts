@@ -67,20 +67,13 @@ export function storeWorkload(): Step[] {
   ];
   const first = manifestOf(config, [layer], 'first');
   const second = manifestOf(config, [layer, chunked], 'second');
-  const put = (
-    name: string,
-    repository: RepositoryName,
-    manifest: { bytes: Uint8Array; digest: Digest },
-    tags: string[],
-  ): Step => ({
+  type Put = { readonly in: RepositoryName; readonly manifest: typeof first; readonly tags: readonly string[] };
+  const put = (name: string, { in: repository, manifest, tags }: Put): Step => ({
     name,
-    act: (store) =>
-      store.putManifest(
-        repository,
-        manifest.bytes,
-        { mediaType: MediaType.ociManifest, tags: tags.map(parseTag) },
-        faultCall,
-      ),
+    act: (store) => {
+      const options = { mediaType: MediaType.ociManifest, tags: tags.map(parseTag) };
+      return store.putManifest(repository, manifest.bytes, options, faultCall);
+    },
     adds: tags.map((tag) => `${repository}:${tag} ${manifest.digest}`),
   });
   const push = (name: string, blob: SampleBlob): Step => ({
@@ -91,15 +84,15 @@ export function storeWorkload(): Step[] {
   return [
     push('push a config', config),
     push('push a layer', layer),
-    put('push a manifest', app, first, ['v1', 'latest']),
+    put('push a manifest', { in: app, manifest: first, tags: ['v1', 'latest'] }),
     { name: 'push a layer in chunks', act: (store) => pushChunks(store, chunked), adds: [`${app} ${chunked.digest}`] },
-    put('move a tag', app, second, ['latest']),
+    put('move a tag', { in: app, manifest: second, tags: ['latest'] }),
     ...[config, layer].map((blob) => ({
       name: 'mount a blob',
       act: (store: Store) => store.mountBlob(other, blob.digest, { from: app, mayRead: () => true }, faultCall),
       adds: [`${other} ${blob.digest}`],
     })),
-    put('push a manifest of mounted blobs', other, first, ['v1']),
+    put('push a manifest of mounted blobs', { in: other, manifest: first, tags: ['v1'] }),
     push('push what nothing will reference', loose),
     { name: 'delete a tag', act: (store) => store.deleteTag(app, parseTag('v1'), faultCall), removes: [`${app}:v1`] },
     { name: 'reclaim', act: (store) => store.gcRun({ graceMs: 0 }), removes: [`${app} ${loose.digest}`] },
