@@ -239,6 +239,13 @@ mirrors:
       expect([done.code, done.stdout]).toEqual([code, expect.stringMatching(stdout)]);
     });
   }
+  test('what was deleted at the destination is found by --audit alone', async () => {
+    await shell.run('image delete base/hello:latest --yes');
+    const believing = await shell.run('mirror apply all --yes --progress none');
+    expect(believing.stdout).toStartWith('Nothing to do: 0 copied, 2 unchanged');
+    const looking = await shell.run('mirror apply all --yes --progress none --audit');
+    expect(looking.stdout).toStartWith('Done: 1 copied, 1 unchanged');
+  });
   test('an unknown name is told before anything is asked', async () => {
     const { code, stderr } = await shell.run('mirror apply al');
     expect([code, stderr]).toEqual([

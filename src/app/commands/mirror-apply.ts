@@ -2,13 +2,19 @@ import { parsePlatform } from '#core/oci';
 import { AppError } from '#core/std';
 import { applyMirror, type MirrorEndpoint, type MirrorResult, type MirrorSpec } from '#engine/mirror';
 import type { MirrorConfig } from '#surface/config';
-import { type MirroredImage, type MirrorReport, type Running, viewOfError } from '#surface/server/api';
+import {
+  type MirroredImage,
+  type MirrorReport,
+  type MirrorRequest,
+  type Running,
+  viewOfError,
+} from '#surface/server/api';
 import { type App, systemCall } from '../compose.ts';
 import { HERE, mirrorProgress, placeName } from './mirror-progress.ts';
 import { isLocalRepository } from './place.ts';
 
-/** Applies mirrors by name (none: all), one after the other. A mirror that fails leaves the others alone. */
-export async function applyMirrors(app: App, names: readonly string[], running: Running): Promise<MirrorReport> {
+/** Applies mirrors, one after the other. A mirror that fails leaves the others alone. */
+export async function applyMirrors(app: App, { names, audit }: MirrorRequest, running: Running): Promise<MirrorReport> {
   const { mirrors } = app.config;
   const wanted = names.length > 0 ? names : Object.keys(mirrors);
   const startedAtMs = app.machine.clock.now();
@@ -18,7 +24,7 @@ export async function applyMirrors(app: App, names: readonly string[], running: 
   for (const name of wanted) {
     const mirror = mirrors[name];
     if (!mirror) throw mirrorUnknown(name, Object.keys(mirrors));
-    const applied = await applyOne(app, { name, mirror }, running);
+    const applied = await applyOne(app, { name, mirror, audit }, running);
     images.push(...applied.images);
     bytes += applied.bytes;
     stopped += applied.stopped;
@@ -36,10 +42,10 @@ export async function applyMirrors(app: App, names: readonly string[], running: 
   };
 }
 
-type Named = { readonly name: string; readonly mirror: MirrorConfig };
+type Named = { readonly name: string; readonly mirror: MirrorConfig; readonly audit: boolean };
 type Applied = { readonly images: MirroredImage[]; readonly bytes: number; readonly stopped: number };
 
-async function applyOne(app: App, { name, mirror }: Named, { onProgress, signal }: Running): Promise<Applied> {
+async function applyOne(app: App, { name, mirror, audit }: Named, { onProgress, signal }: Running): Promise<Applied> {
   onProgress({ kind: 'run-started', title: `mirror ${name}: ${mirror.source} to ${mirror.destinations.join(', ')}` });
   const spec = specOf(name, mirror);
   const source = await sourceOf(app, mirror.source);
@@ -57,6 +63,7 @@ async function applyOne(app: App, { name, mirror }: Named, { onProgress, signal 
       source,
       destinations,
       state: app.mirrors,
+      audit,
       clock: app.machine.clock,
       log: app.machine.log,
       call: systemCall('mirror', signal),

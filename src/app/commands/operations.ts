@@ -43,7 +43,7 @@ export function createOperations(app: App, serving: () => ServingFacts | undefin
         damaged: damaged.map((damage) => ({ ...damage, repositories: [...damage.repositories] })),
       };
     },
-    mirrorApply: (names, running) => applyMirrors(app, names, running),
+    mirrorApply: (request, running) => applyMirrors(app, request, running),
   };
 }
 

@@ -4,10 +4,11 @@ import type { MirrorReport } from '#surface/server/api';
 import type { Context } from '../context.ts';
 import { formatError } from '../error.ts';
 import { ExitCode } from '../exit.ts';
-import type { CommandRun } from '../spec.ts';
+import { type CommandRun, flagOption } from '../spec.ts';
 import { formatBytes, formatDuration, plural } from '../table.ts';
 
-export const apply: CommandRun = async (context, { words }) => {
+export const apply: CommandRun = async (context, typed) => {
+  const { words } = typed;
   const config = await context.config();
   const known = Object.keys(config.mirrors);
   for (const name of words) requireMirror(name, known);
@@ -23,7 +24,9 @@ export const apply: CommandRun = async (context, { words }) => {
     return ExitCode.failed;
   }
   const report = await context.withProgress((running) =>
-    context.withSession(async (session) => (await session.operations()).mirrorApply(names, running)),
+    context.withSession(async (session) =>
+      (await session.operations()).mirrorApply({ names, audit: flagOption(typed, 'audit') }, running),
+    ),
   );
   context.answer({ kind: 'MirrorReport', items: [report], text: () => reportText(report) });
   for (const { error } of report.images) if (error) context.io.stderr.write(formatError(error, context.paint));
@@ -53,8 +56,8 @@ function reportText(report: MirrorReport): string {
     ...(report.failed > 0 ? [`${report.failed} failed`] : []),
     ...(report.stopped > 0 ? [`${report.stopped} stopped`] : []),
   ].join(', ');
-  const nothing = report.copied + report.failed + report.stopped === 0 ? 'Nothing to do: ' : 'Done: ';
-  return `${nothing}${counts} (${formatBytes(report.bytes)} in ${formatDuration(report.durationMs)}).\n`;
+  const done = report.copied + report.failed === 0 ? 'Nothing to do' : 'Done';
+  return `${report.stopped > 0 ? 'Stopped' : done}: ${counts} (${formatBytes(report.bytes)} in ${formatDuration(report.durationMs)}).\n`;
 }
 
 function exitCode(report: MirrorReport, context: Context): number {

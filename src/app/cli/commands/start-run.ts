@@ -45,8 +45,11 @@ async function show(context: Context, typed: Typed, { vendor, served, signal }: 
   const choice = flagOption(typed, 'quiet') ? 'none' : parseDisplayChoice(textOption(typed, 'progress'));
   const display = createDisplay({ io, choice, color: typed.options.color !== false });
   const operations = createOperations(served.app, () => undefined);
+  // Audited: somebody who tries things out may have deleted the image.
   const running = { onProgress: display.event, signal };
-  const report = await operations.mirrorApply([SAMPLE_MIRROR], running).finally(() => display.close());
+  const report = await operations
+    .mirrorApply({ names: [SAMPLE_MIRROR], audit: true }, running)
+    .finally(() => display.close());
   if (signal.aborted) return;
   for (const { error } of report.images) if (error) io.stderr.write(formatError(error, context.paint));
   if (report.failed > 0) throw new AppError('QUICKSTART_FAILED', 'the sample image could not be mirrored');

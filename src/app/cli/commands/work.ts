@@ -8,6 +8,9 @@ export const work: readonly CommandSpec[] = [
     path: ['mirror', 'apply'],
     summary: 'Copy what the mirrors of the configuration say; what is there already is left alone',
     arguments: [{ name: '[name...]', summary: 'mirrors by name; default: all' }],
+    options: [
+      { flags: '--audit', summary: 'look at the destinations too, instead of believing what earlier runs noted' },
+    ],
     shares: ['config', 'output', 'progress', 'confirm'],
     examples: ['entrepot mirror apply', 'entrepot mirror apply base-images --yes --progress plain'],
     load: async () => (await import('./mirror-run.ts')).apply,

@@ -73,7 +73,15 @@ function row(image: string, active: Active, { paint, frame }: Look): string {
   const full = Math.round((percent * BAR_WIDTH) / 100);
   const bar = `▕${'█'.repeat(full)}${' '.repeat(BAR_WIDTH - full)}▏`;
   const bytes = `${formatBytes(active.doneBytes)}/${formatBytes(active.totalBytes)}`;
-  return `${spinner(frame)} ${paint.faint(bar)} ${String(percent).padStart(3)}%  ${bytes.padEnd(17)} ${image}`;
+  const name = shortName(image).padEnd(NAME_WIDTH);
+  return `${spinner(frame)} ${name} ${paint.faint(bar)} ${String(percent).padStart(3)}%  ${bytes}`;
+}
+
+const NAME_WIDTH = 30;
+
+/** Without the host, and with as much of the digest as tells it from others: the line of the end has it all. */
+function shortName(image: string): string {
+  return image.replace(/^[^/]*[.:][^/]*\//, '').replace(/@sha(?:256|512):([0-9a-f]{7})[0-9a-f]+/, '@$1');
 }
 
 function spinner(frame: number): string {

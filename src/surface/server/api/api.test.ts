@@ -39,8 +39,8 @@ const operations: Operations = {
   scrub: async () => {
     throw new Error('a bug');
   },
-  mirrorApply: async (names, { onProgress, signal }) => {
-    onProgress({ kind: 'run-started', title: names.join('+') });
+  mirrorApply: async ({ names, audit }, { onProgress, signal }) => {
+    onProgress({ kind: 'run-started', title: `${names.join('+')} ${audit}` });
     if (names.includes('endless')) {
       await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     }
@@ -124,16 +124,24 @@ describe('errors', () => {
 describe('jobs', () => {
   test('progress comes first, then the result', async () => {
     const events: ProgressEvent[] = [];
-    const report = await client.mirrorApply(['a', 'b'], { ...quiet, onProgress: (event) => events.push(event) });
-    expect(events).toEqual([{ kind: 'run-started', title: 'a+b' }]);
+    const report = await client.mirrorApply(
+      { names: ['a', 'b'], audit: true },
+      { ...quiet, onProgress: (event) => events.push(event) },
+    );
+    expect(events).toEqual([{ kind: 'run-started', title: 'a+b true' }]);
     expect(report).toEqual(mirrorReport);
   });
   test('an error of the job is thrown', async () => {
-    await expect(client.mirrorApply(['unknown'], quiet)).rejects.toMatchObject({ code: 'MIRROR_UNKNOWN' });
+    await expect(client.mirrorApply({ names: ['unknown'], audit: false }, quiet)).rejects.toMatchObject({
+      code: 'MIRROR_UNKNOWN',
+    });
   });
   test('a caller that goes away ends the job', async () => {
     const abort = new AbortController();
-    const running = client.mirrorApply(['endless'], { onProgress: () => abort.abort(), signal: abort.signal });
+    const running = client.mirrorApply(
+      { names: ['endless'], audit: false },
+      { onProgress: () => abort.abort(), signal: abort.signal },
+    );
     await expect(running).rejects.toThrow();
   });
 });

@@ -95,7 +95,9 @@ function addChanges(api: OpenAPIHono, operations: Operations): void {
   }
   api.post('/scrub', (c) => streamJob(c.req.raw, (running) => operations.scrub(running)));
   api.post('/mirrors/apply', (c) =>
-    streamJob(c.req.raw, (running) => operations.mirrorApply(c.req.queries('name') ?? [], running)),
+    streamJob(c.req.raw, (running) =>
+      operations.mirrorApply({ names: c.req.queries('name') ?? [], audit: c.req.query('audit') === 'true' }, running),
+    ),
   );
 }
 

@@ -25,7 +25,8 @@ export function apiClient(send: SocketFetch): Operations {
     deleteImage: (repository, reference) => ask('DELETE', '/image', { repository, reference }),
     gc: ({ apply, untagged }) => ask<GcReport>('POST', '/gc', { apply: String(apply), untagged: String(untagged) }),
     scrub: (running) => follow(send, withQuery('/scrub', {}), running),
-    mirrorApply: (names, running) => follow(send, withQuery('/mirrors/apply', { name: names }), running),
+    mirrorApply: ({ names, audit }, running) =>
+      follow(send, withQuery('/mirrors/apply', { name: names, audit: String(audit) }), running),
   };
 }
 

@@ -17,6 +17,13 @@ export type Listed<T> = { readonly items: readonly T[]; readonly next?: string }
 /** Where a long job tells how it goes, and how it is stopped. */
 export type Running = { readonly onProgress: (event: ProgressEvent) => void; readonly signal: AbortSignal };
 
+export type MirrorRequest = {
+  /** None means all. */
+  readonly names: readonly string[];
+  /** Looks at the destinations too, instead of believing the records of earlier runs. */
+  readonly audit: boolean;
+};
+
 /** What is kept here, read and changed by name. Throws AppError. */
 export interface Contents {
   repositories(options: ListOptions): Promise<Listed<RepositoryItem>>;
@@ -33,8 +40,8 @@ export interface Upkeep {
   /** `untagged` takes manifests without a tag too, where nothing kept needs them. */
   gc(options: { readonly apply: boolean; readonly untagged: boolean }): Promise<GcReport>;
   scrub(running: Running): Promise<ScrubReport>;
-  /** Names of mirrors; none means all. Throws MIRROR_UNKNOWN. */
-  mirrorApply(names: readonly string[], running: Running): Promise<MirrorReport>;
+  /** Throws MIRROR_UNKNOWN. */
+  mirrorApply(request: MirrorRequest, running: Running): Promise<MirrorReport>;
 }
 
 /**
