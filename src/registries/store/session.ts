@@ -13,6 +13,8 @@ export type Session = {
   hasher: DigestHasher | undefined;
   /** Somebody writes to it now. */
   busy: boolean;
+  /** Whether the catalog knows of it, so that it can go on after a restart. */
+  noted: boolean;
   /** Committed, cancelled, expired. */
   ended: boolean;
   lastUsedMs: number;

@@ -16,7 +16,7 @@ import { manifestMethods } from './manifest.ts';
 import { type ScrubOptions, type ScrubReport, scrub } from './scrub.ts';
 import { storing } from './storage-error.ts';
 import { createTurns } from './turn.ts';
-import { uploadMethods } from './upload.ts';
+import { noteUpload, uploadMethods } from './upload.ts';
 import { type Usage, usageOf } from './usage.ts';
 
 export type StoreOptions = {
@@ -44,7 +44,7 @@ export type Store = Registry & {
   usage(): Promise<Usage>;
   /** Drops uploads that nobody has touched for `limits.uploadIdleMs`; how many. */
   expireUploads(): Promise<number>;
-  /** Waits for what nobody waited for. */
+  /** Notes the uploads under way, which go on after a restart, and waits for what nobody waited for. */
   close(): Promise<void>;
 };
 
@@ -73,6 +73,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
     usage: () => usageOf(context),
     expireUploads: () => expireUploads(context),
     async close() {
+      for (const session of context.sessions.values()) noteUpload(context, session);
       while (context.background.size > 0) await Promise.all(context.background);
     },
   };

@@ -32,8 +32,6 @@ export function uploadMethods(context: StoreContext): Pick<Writer, 'startUpload'
           ...(algorithm ? { algorithm } : {}),
         });
         context.sessions.set(session.id, session);
-        // Only a resume after a restart needs the row: an upload that a crash forgets is begun anew.
-        inBackground(context, 'noting an upload', context.database.write(beginUpload, rowOf(session)));
         return uploadOf(context, session);
       }),
     openUpload: async (repository, uploadId, call) => {
@@ -61,9 +59,20 @@ export function newSession(context: StoreContext, { repository, principal, algor
     offset: 0,
     hasher: undefined,
     busy: false,
+    noted: false,
     ended: false,
     lastUsedMs: context.clock.now(),
   };
+}
+
+/**
+ * Writes an upload down for a resume after a restart: once it has bytes, or when the store closes. One that is begun
+ * and committed at once never costs a commit; one that a crash forgets before is begun anew.
+ */
+export function noteUpload(context: StoreContext, session: Session): void {
+  if (session.noted || session.ended) return;
+  session.noted = true;
+  inBackground(context, 'noting an upload', context.database.write(beginUpload, rowOf(session)));
 }
 
 function rowOf(session: Session, startedAtMs = session.lastUsedMs): UploadRow {
@@ -91,6 +100,7 @@ async function reviveSession(context: StoreContext, id: string): Promise<Session
     offset: facts?.sizeBytes ?? 0,
     hasher: undefined,
     busy: false,
+    noted: true,
     ended: false,
     lastUsedMs: context.clock.now(),
   };
@@ -106,7 +116,11 @@ function uploadOf(context: StoreContext, session: Session): Upload {
     },
     append: (body, options, call) =>
       alone(context, session, async (file) => {
-        await appendTo(context, { session, file }, { ...options, body }, call);
+        try {
+          await appendTo(context, { session, file }, { ...options, body }, call);
+        } finally {
+          noteUpload(context, session);
+        }
         return session.offset;
       }),
     commit: (digest, final, call) =>
@@ -172,8 +186,9 @@ async function commit(context: StoreContext, open: Open, { digest, final, call }
   session.ended = true;
   context.sessions.delete(session.id);
   try {
-    const { repository, offset, id } = session;
-    return await adopt(context, { repository, digest, sizeBytes: offset, file, path, uploadId: id });
+    const { repository, offset, id, noted } = session;
+    const row = noted ? { uploadId: id } : {};
+    return await adopt(context, { repository, digest, sizeBytes: offset, file, path, ...row });
   } catch (thrown) {
     await dropSession(context, session);
     throw thrown;
@@ -184,7 +199,9 @@ async function commit(context: StoreContext, open: Open, { digest, final, call }
 export async function dropSession(context: StoreContext, session: Session): Promise<void> {
   session.ended = true;
   context.sessions.delete(session.id);
-  inBackground(context, 'forgetting an upload', context.database.write(endUpload, { id: session.id }));
+  if (session.noted) {
+    inBackground(context, 'forgetting an upload', context.database.write(endUpload, { id: session.id }));
+  }
   await context.fs.unlink(context.layout.upload(session.id));
 }
 
