@@ -1,5 +1,5 @@
 import { DOCKER_HUB, type ManifestReference, parseReference, RegistryError, type RepositoryName } from '#core/oci';
-import { type Config, looksLikeHost, tryParseListen } from '#surface/config';
+import { type Config, looksLikeHost } from '#surface/config';
 
 /** Where an image is, as a person names it. */
 export type Place =
@@ -25,7 +25,9 @@ export function parsePlace(text: string, config: Config): Place {
   const layout = /^(oci|tar):(.+)$/.exec(text);
   if (layout?.[2] !== undefined) return layoutPlace(layout[1] === 'oci' ? 'folder' : 'tar', layout[2]);
   const [first = ''] = text.split('/');
-  if (!looksLikeHost(first) || !text.includes('/')) return localPlace(text, config);
+  // A namespace may be named like a host: then it is meant, as in destinations of mirrors.
+  const isNamespace = config.namespaces !== undefined && isLocalRepository(text, config);
+  if (isNamespace || !looksLikeHost(first) || !text.includes('/')) return localPlace(text, config);
   const { host, repository, tag, digest } = parseReference(text);
   const reference = digest ?? tag;
   const named = { repository, ...(reference === undefined ? {} : { reference }) };
@@ -52,12 +54,9 @@ export function isLocalRepository(repository: string, { namespaces }: Config): b
   return Object.keys(namespaces).some((name) => repository === name || repository.startsWith(`${name}/`));
 }
 
+/** Only by the address that the configuration gives to clients: on a mere port of this machine may be another registry. */
 function isThisServer(host: string, { server }: Config): boolean {
-  if (server.url !== undefined && new URL(server.url).host === host) return true;
-  const listen = tryParseListen(server.listen);
-  if (!listen) return false;
-  const isLocalName = host.startsWith('localhost:') && listen.hostname.startsWith('127.');
-  return host === server.listen || (isLocalName && host === `localhost:${listen.port}`);
+  return server.url !== undefined && new URL(server.url).host === host;
 }
 
 function layoutPlace(form: 'folder' | 'tar', rest: string): Place {

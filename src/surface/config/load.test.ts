@@ -63,6 +63,11 @@ describe('a bad file', () => {
       ],
     },
     {
+      name: 'namespaces without any',
+      text: 'version: 1\nnamespaces: {}\n',
+      problems: ['entrepot.yaml:2:13  namespaces is empty: no name would be served; leave it out to host every name'],
+    },
+    {
       name: 'listen without a port',
       text: 'version: 1\nserver: { listen: localhost }\n',
       problems: [

@@ -18,6 +18,9 @@ export function checkMeaning(config: Config): Finding[] {
       ...checkUrl(registry.proxyUrl, ['registries', host, 'proxyUrl']),
       ...(registry.credentials ? checkCredential(registry.credentials, ['registries', host, 'credentials']) : []),
     ]),
+    ...(config.namespaces && Object.keys(config.namespaces).length === 0
+      ? [wrong(['namespaces'], 'namespaces is empty: no name would be served; leave it out to host every name')]
+      : []),
     ...Object.entries(config.namespaces ?? {}).flatMap(([name, namespace]) => [
       ...checkNamespaceName(name),
       ...eachAt(namespace.immutableTags, ['namespaces', name, 'immutableTags'], (rule) => tagMatcher(rule)),
