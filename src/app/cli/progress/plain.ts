@@ -60,13 +60,10 @@ function progressLine(image: string, { tally, active, nowMs }: Moment): string |
   return `${counter(tally, active)} ${image}  ${percentOf(active)}% ${bytes}`;
 }
 
-function doneLine(
-  event: Extract<ProgressEvent, { kind: 'image-done' }>,
-  { tally, active }: Moment,
-): string | undefined {
+function doneLine(event: Extract<ProgressEvent, { kind: 'image-done' }>, { tally }: Moment): string | undefined {
   // Thousands of unchanged tags are the normal case of a nightly run: the summary counts them.
   if (event.outcome === 'unchanged') return undefined;
-  const place = counter(tally, active);
+  const place = `[${tally.done}/${tally.planned ?? '?'}]`;
   if (event.outcome !== 'copied')
     return `${place} ${event.label ?? event.image}  ${event.outcome}${reason(event.error?.what)}`;
   return `${place} ${event.label ?? event.image}  copied (${formatCopied(event.bytes, event.durationMs)})`;
@@ -76,8 +73,8 @@ function reason(what: string | undefined): string {
   return what === undefined ? '' : `: ${what}`;
 }
 
-function counter(tally: Tally, active: Active | undefined): string {
-  return `[${active?.number ?? tally.done}/${tally.planned ?? '?'}]`;
+function counter(tally: Tally, active: Active): string {
+  return `[${active.number}/${tally.planned ?? '?'}]`;
 }
 
 function aliveLine(tally: Tally): string {
