@@ -33,6 +33,8 @@ const page = z.object({
 const named = page.extend({ repository: z.string().max(255) });
 const reference = z.object({ repository: z.string().max(255), reference: z.string().max(160) });
 const flag = z.enum(['true', 'false']).default('false');
+const anyQuery = z.object({});
+const mirrorQuery = z.object({ name: z.array(z.string()).default([]), audit: flag });
 const gcQuery = z.object({ apply: flag, untagged: flag });
 
 /** `/api/v1`: what the command line and the console ask. Reached over the socket of the data folder only. */
@@ -87,11 +89,11 @@ function addChanges(api: OpenAPIHono, operations: Operations): void {
     const { apply, untagged } = c.req.valid('query');
     return c.json(await operations.gc({ apply: apply === 'true', untagged: untagged === 'true' }), 200);
   });
-  for (const [path, schema] of [
-    ['/scrub', scrubReportSchema],
-    ['/mirrors/apply', mirrorReportSchema],
+  for (const [path, schema, query] of [
+    ['/scrub', scrubReportSchema, anyQuery],
+    ['/mirrors/apply', mirrorReportSchema, mirrorQuery],
   ] as const) {
-    api.openAPIRegistry.registerPath(jobRoute(path, schema));
+    api.openAPIRegistry.registerPath(jobRoute(path, schema, query));
   }
   api.post('/scrub', (c) => streamJob(c.req.raw, (running) => operations.scrub(running)));
   api.post('/mirrors/apply', (c) =>
@@ -100,8 +102,6 @@ function addChanges(api: OpenAPIHono, operations: Operations): void {
     ),
   );
 }
-
-const anyQuery = z.object({});
 
 function get<S extends z.ZodType, Q extends z.ZodObject = typeof anyQuery>(path: string, schema: S, query?: Q) {
   return createRoute({
@@ -116,7 +116,7 @@ function get<S extends z.ZodType, Q extends z.ZodObject = typeof anyQuery>(path:
 }
 
 /** A job answers lines of JSON: `progress` while it runs, then one `result` or `error`. */
-function jobRoute(path: string, result: z.ZodType) {
+function jobRoute(path: string, result: z.ZodType, query: z.ZodObject) {
   const schema = z.union([
     z.object({ type: z.literal('progress'), event: progressSchema }),
     z.object({ type: z.literal('alive') }),
@@ -124,7 +124,12 @@ function jobRoute(path: string, result: z.ZodType) {
     z.object({ type: z.literal('error'), error: errorSchema }),
   ]);
   const content = { 'application/jsonl': { schema } };
-  return { method: 'post' as const, path, responses: { 200: { description: 'Lines of JSON', content } } };
+  return {
+    method: 'post' as const,
+    path,
+    request: { query },
+    responses: { 200: { description: 'Lines of JSON', content } },
+  };
 }
 
 function listOf<T extends z.ZodType>(item: T) {
