@@ -41,22 +41,29 @@ export async function killCampaign(options: CampaignOptions): Promise<CampaignRe
   const place = { folder: options.folder, port: freePort(), gcGrace };
   const counts = { rounds: 0, steps: 0, gcRuns: 0, earlyKills: 0 };
   let server = await startEntrepot(place);
-  const writers = makeWriters(options.seed, model, `http://127.0.0.1:${place.port}`);
-  for (; counts.rounds < options.rounds; counts.rounds++) {
-    const work = startWork(writers, server.config, counts);
-    const long = random.below(longRoundOneIn) === 0 ? longRoundMs : 0;
-    await Bun.sleep(long + roundMinMs + random.below(roundMaxMs - roundMinMs));
-    work.stop();
-    await server.kill();
-    await work.done;
-    if (random.below(4) === 0) counts.earlyKills += await killDuringStart(options.folder, place, random);
-    server = await startEntrepot(place);
-    await checkAll(server, model);
-    if (counts.rounds % 10 === 9) options.say(`kill -9: ${counts.rounds + 1} rounds, ${counts.steps} steps`);
+  try {
+    const writers = makeWriters(options.seed, model, `http://127.0.0.1:${place.port}`);
+    for (; counts.rounds < options.rounds; counts.rounds++) {
+      const work = startWork(writers, server.config, counts);
+      await Bun.sleep(roundLengthMs(random));
+      work.stop();
+      await server.kill();
+      await work.done;
+      if (random.below(4) === 0) counts.earlyKills += await killDuringStart(options.folder, place, random);
+      server = await startEntrepot(place);
+      await checkAll(server, model);
+      if (counts.rounds % 10 === 9) options.say(`kill -9: ${counts.rounds + 1} rounds, ${counts.steps} steps`);
+    }
+    await scrub(server);
+    return counts;
+  } finally {
+    await server.stop();
   }
-  await scrub(server);
-  await server.stop();
-  return counts;
+}
+
+function roundLengthMs(random: Random): number {
+  const long = random.below(longRoundOneIn) === 0 ? longRoundMs : 0;
+  return long + roundMinMs + random.below(roundMaxMs - roundMinMs);
 }
 
 type Writer = { readonly step: Step };
