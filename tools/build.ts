@@ -18,14 +18,16 @@ if (target !== undefined && !TARGET.test(target)) {
 const outfile = path.join(root, 'dist', target === undefined ? 'entrepot' : `entrepot-${target}`);
 mkdirSync(path.dirname(outfile), { recursive: true });
 
-// No bytecode: it freezes `import.meta.url`, by which the writer's thread finds its file.
-// Split: what a command does not use is not even parsed, which makes `version` four times as fast.
+// Bytecode: a command starts in less than half the time, for nothing is parsed.
+// Split: what a command does not use is not loaded; and each piece keeps its own `import.meta.url`, by which the
+// writer's thread finds its file. (In one piece bytecode freezes that to the build's.)
 const flags = [
   '--compile',
+  '--bytecode',
+  '--format=esm',
   '--splitting',
   '--minify-whitespace',
   '--minify-syntax',
-  '--sourcemap=inline',
   `--outfile=${outfile}`,
 ];
 if (target !== undefined) flags.push(`--target=bun-${target}`);

@@ -11,7 +11,7 @@ import type { ImageResult, MirrorOptions, MirrorResult, MirrorSpec, MirrorStep, 
 
 /** Repositories looked at, and images copied, at once: blobs and requests have limits of their own. */
 const REPOSITORIES_AT_ONCE = 4;
-const IMAGES_AT_ONCE = 8;
+const IMAGES_AT_ONCE = 16;
 /** A mirror reads its source's tag lists to the end: ten million tags of 1,000 a page. */
 const TAG_PAGES = 10_000;
 
