@@ -67,7 +67,9 @@ function reported(answer: Served<BlobAnswer>, end: (ending: Ending) => void): Se
     end({ outcome: 'ok', bytes: value.kind === 'file' ? value.file.size : 0 });
     return answer;
   }
-  return { served: answer.served, value: { ...value, body: measured(value.body, end) } };
+  // Without `handOver`: bytes that are passed on by another way would not be counted.
+  const { handOver: _, ...rest } = value;
+  return { served: answer.served, value: { ...rest, body: measured(value.body, end) } };
 }
 
 function measured(body: ByteStream, end: (ending: Ending) => void): ByteStream {

@@ -45,8 +45,20 @@ export type BlobAnswer =
       readonly body: ByteStream;
       /** The body is the whole blob and errs, instead of ending, where its bytes are not those of the digest. */
       readonly verified?: true;
+      /** Gives the whole blob another way; then `body` is left alone. See `Handover`. */
+      readonly handOver?: () => Handover;
     }
   | { readonly kind: 'redirect'; readonly descriptor: Descriptor; readonly url: string; readonly expiresAtMs: number };
+
+/**
+ * A blob's bytes straight from their connection: neither checked nor resumed nor watched, and cheap for that.
+ * Only for whoever gives them to a registry, which checks their digest before it keeps them, and watches the time.
+ */
+export type Handover = {
+  readonly body: ByteStream;
+  /** Lets go of the connection: at the end, and to cut it. */
+  end(reason?: unknown): void;
+};
 
 export type BlobOptions = { readonly range?: ByteRange; readonly redirectOk?: boolean };
 
@@ -161,7 +173,11 @@ export interface Upload {
   cancel(call: Call): Promise<void>;
 }
 export type AppendOptions = { readonly start?: number; readonly size?: number };
-export type FinalChunk = AppendOptions & { readonly body: ByteSource };
+export type FinalChunk = AppendOptions & {
+  readonly body: ByteSource;
+  /** The caller watches the time, so the body may be passed on without a look at each piece. */
+  readonly isWatched?: true;
+};
 
 /** Deletes. Whether `getManifest` still finds a manifest by digest after `deleteTag`: yes. */
 export interface Deleter {

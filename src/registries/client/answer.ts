@@ -16,6 +16,10 @@ export type Answer = {
   text(limitBytes: number): Promise<string>;
   /** Ends the exchange without its body. */
   drop(): Promise<void>;
+  /** The body as it comes, for whoever watches it: no bounds hold any more. `abort` or `release` ends the exchange. */
+  unwatched(): ByteStream | undefined;
+  /** Nothing of it is of use any more. */
+  release(): void;
   /** Ends it at once, also under somebody who reads. */
   abort(reason: unknown): void;
 };
@@ -48,6 +52,11 @@ export function createAnswer(response: Response, options: AnswerOptions): Answer
     drop: async () => {
       await textOf(chunks(), DROPPED_BYTES).catch(() => '');
     },
+    unwatched: () => {
+      deadline.pause();
+      return response.body ?? undefined;
+    },
+    release: () => deadline.end(),
     abort: (reason) => {
       deadline.abort(reason);
       deadline.end();

@@ -21,7 +21,13 @@ export type Timeouts = {
 
 export type Body =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'stream'; readonly stream: ByteStream; readonly size?: number | undefined };
+  | {
+      readonly kind: 'stream';
+      readonly stream: ByteStream;
+      readonly size?: number | undefined;
+      /** The caller watches the time: the stream goes to the connection as it is, which a native one does by itself. */
+      readonly isWatched?: boolean | undefined;
+    };
 
 /** One request, and which answers are answers. */
 export type Ask = {

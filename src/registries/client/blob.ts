@@ -1,5 +1,5 @@
 import { type Descriptor, type Digest, MediaType, RegistryError, type RepositoryName } from '#core/oci';
-import type { BlobAnswer, BlobOptions, ByteRange, Call, Served } from '#core/registry';
+import type { BlobAnswer, BlobOptions, ByteRange, Call, Handover, Served } from '#core/registry';
 import { streamOf } from '#core/std';
 import type { Answer } from './answer.ts';
 import { type Context, send, servedBy } from './context.ts';
@@ -61,8 +61,19 @@ export async function getBlob(
   });
   const descriptor = { mediaType: MediaType.octets, digest, size };
   const isWhole = start === 0 && end === size;
-  const verified = isWhole ? ({ verified: true } as const) : {};
-  return { value: { kind: 'stream', descriptor, body, ...verified }, served: servedBy(context, answer) };
+  const whole = isWhole ? ({ verified: true, ...handOverOf(answer, total) } as const) : {};
+  return { value: { kind: 'stream', descriptor, body, ...whole }, served: servedBy(context, answer) };
+}
+
+/** Only where the registry said the length: without it nobody could tell a cut body from a whole one. */
+function handOverOf(answer: Answer, total: number | undefined): { handOver?: () => Handover } {
+  if (total === undefined || answer.status !== 200) return {};
+  return {
+    handOver: () => ({
+      body: answer.unwatched() ?? streamOf(new Uint8Array()),
+      end: (reason) => (reason === undefined ? answer.release() : answer.abort(reason)),
+    }),
+  };
 }
 
 type Opened = { readonly answer: Answer; readonly begins: number; readonly total: number | undefined };

@@ -41,7 +41,12 @@ export async function putBlob(
   });
 }
 
-type Sized = { readonly target: BlobTarget; readonly body: ByteSource; readonly size: number | undefined };
+type Sized = {
+  readonly target: BlobTarget;
+  readonly body: ByteSource;
+  readonly size: number | undefined;
+  readonly isWatched?: true;
+};
 
 /** The beginning of an upload was tried again by the transport already. */
 function isStart(error: RegistryError): boolean {
@@ -100,9 +105,10 @@ function isModeRefusal(thrown: unknown): thrown is RegistryError {
 type Begun = { readonly upload: Upload; readonly sized: Sized };
 
 async function sendIn(mode: UploadMode, context: Context, { upload, sized }: Begun, call: Call): Promise<Descriptor> {
-  const { target, body, size } = sized;
+  const { target, body, size, isWatched } = sized;
   if (mode === 'monolithic') {
-    return upload.commit(target.digest, { body, ...(size === undefined ? {} : { size }) }, call);
+    const final = { body, ...(size === undefined ? {} : { size }), ...(isWatched ? { isWatched } : {}) };
+    return upload.commit(target.digest, final, call);
   }
   if (mode === 'patch' && size !== undefined) {
     await upload.append(body, { size }, call);
@@ -161,8 +167,9 @@ function inItsMode(context: Context, upload: Upload): Upload {
       if (!isWhole || final.body instanceof Uint8Array || final.size === undefined) {
         return upload.commit(digest, final, call);
       }
-      const { body, size } = final;
-      return streamed(context, async () => upload, { target: { digest, size }, body, size }, call);
+      const { body, size, isWatched } = final;
+      const sized = { target: { digest, size }, body, size, ...(isWatched ? { isWatched } : {}) };
+      return streamed(context, async () => upload, sized, call);
     },
     cancel: (call) => upload.cancel(call),
   };

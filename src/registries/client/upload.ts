@@ -180,7 +180,8 @@ async function commit(
     checkStart(wire, final.start);
     if (final.body instanceof Uint8Array) return await close(wire, digest, bytesBody(final.body), call);
     if (final.size !== undefined) {
-      return await close(wire, digest, { kind: 'stream', stream: final.body, size: final.size }, call);
+      const { body: stream, size, isWatched } = final;
+      return await close(wire, digest, { kind: 'stream', stream, size, isWatched }, call);
     }
     for await (const { bytes, isLast } of piecesOf(final.body, chunkBytesOf(wire))) {
       if (isLast) return await close(wire, digest, bytesBody(bytes), call);

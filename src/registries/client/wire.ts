@@ -23,7 +23,8 @@ export function createWire(options: TransportOptions, seenLimit: (limit: RateLim
     const fact = { method: ask.method, url: hop.url.origin + hop.url.pathname, attempt: hop.attempt, kind: hop.kind };
     try {
       // Bytes in memory leave as one piece, which takes its time on a slow line.
-      deadline.touch(ask.body?.kind === 'bytes' ? options.timeouts.commitMs : options.timeouts.responseMs);
+      if (isWatched(ask.body)) deadline.pause();
+      else deadline.touch(ask.body?.kind === 'bytes' ? options.timeouts.commitMs : options.timeouts.responseMs);
       const response = await options.fetch(hop.url.href, fetchInit(ask, { hop, deadline, proxy }, options));
       deadline.pause();
       options.observe?.({ ...fact, status: response.status });
@@ -83,8 +84,13 @@ function headersOf(ask: Ask, hop: Hop, options: TransportOptions): Record<string
   };
 }
 
+function isWatched(body: Body | undefined): boolean {
+  return body?.kind === 'stream' && body.isWatched === true;
+}
+
 function bodyOf(body: Body, deadline: Deadline, timeouts: Timeouts): Uint8Array | ReadableStream<Uint8Array> {
   if (body.kind === 'bytes') return body.bytes;
+  if (body.isWatched) return body.stream;
   const reader = body.stream.getReader();
   let sentBytes = 0;
   return new ReadableStream<Uint8Array>(

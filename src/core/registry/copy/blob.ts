@@ -2,6 +2,7 @@ import { type Descriptor, isRegistryError, type RepositoryName } from '#core/oci
 import { delayMs, isSameRegistry, type RunContext } from './context.ts';
 import { at, isPassing } from './error.ts';
 import { type BlobOutcome, type BlobWish, blobFacts, blobPlace, feed, type Sink } from './feed.ts';
+import { HandoverError } from './hand-over.ts';
 import type { Home } from './presence.ts';
 
 type Opened = BlobOutcome | { readonly kind: 'sink'; readonly sink: Sink; readonly home: Home };
@@ -33,7 +34,7 @@ async function ensurePatiently(run: RunContext, wish: BlobWish): Promise<BlobOut
   const ended: BlobOutcome[] = [];
   let homes = wish.homes;
   for (let attempt = 1; homes.length > 0; attempt++) {
-    const outcomes = await tryOnce(run, { ...wish, homes });
+    const outcomes = await tryUntilWatched(run, { ...wish, homes });
     run.call.signal?.throwIfAborted();
     const again = outcomes.filter((each) => each.kind === 'failed' && isPassing(each.error));
     const [first] = again;
@@ -44,6 +45,15 @@ async function ensurePatiently(run: RunContext, wish: BlobWish): Promise<BlobOut
     homes = again.map(({ home }) => home);
   }
   return ended;
+}
+
+/** A blob that could not be passed on unwatched is sent again at once: that was no real try. */
+async function tryUntilWatched(run: RunContext, wish: BlobWish): Promise<BlobOutcome[]> {
+  const outcomes = await tryOnce(run, wish);
+  const again = outcomes.filter((each) => each.kind === 'failed' && each.error instanceof HandoverError);
+  if (again.length === 0 || run.call.signal?.aborted) return outcomes;
+  const others = outcomes.filter((each) => !again.includes(each));
+  return [...others, ...(await tryOnce(run, { ...wish, homes: again.map(({ home }) => home) }))];
 }
 
 async function tryOnce(run: RunContext, wish: BlobWish): Promise<BlobOutcome[]> {
@@ -84,7 +94,10 @@ async function mountOrBegin(run: RunContext, wish: BlobWish, home: Home): Promis
     if (answer.kind === 'mounted') return { kind: 'mounted', home };
     const { upload } = answer;
     return sinkOf(home, {
-      commit: (body) => upload.commit(digest, { body, size, start: 0 }, run.call),
+      commit: (body, watched) => {
+        const final = { body, size, start: 0, ...(watched ? ({ isWatched: true } as const) : {}) };
+        return upload.commit(digest, final, watched ?? run.call);
+      },
       cancel: () => upload.cancel(run.cleanupCall),
     });
   } catch (thrown) {
@@ -107,7 +120,8 @@ async function lookOrPut(run: RunContext, blob: Descriptor, home: Home): Promise
     if (!isRegistryError(thrown, 'BLOB_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND')) throw thrown;
   }
   return sinkOf(home, {
-    commit: (body) => registry.putBlob(home.repository, { digest: blob.digest, size: blob.size }, body, run.call),
+    commit: (body, watched) =>
+      registry.putBlob(home.repository, { digest: blob.digest, size: blob.size }, body, watched ?? run.call),
     cancel: async () => {},
   });
 }

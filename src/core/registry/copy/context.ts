@@ -29,6 +29,8 @@ export type RunContext = {
   readonly locks: KeyedLock;
   readonly emit: (event: CopyEvent) => void;
   readonly moved: { bytesRead: number; blobsRead: number };
+  /** Whether blobs may still be passed on unwatched. */
+  readonly handingOver: { works: boolean };
   /** Makes the repository where pushing does not; once a run. */
   prepare(endpoint: CopyEndpoint, repository: RepositoryName): Promise<void>;
 };
@@ -51,6 +53,7 @@ export function createContext(options: CopyRunOptions): RunContext {
     locks: createKeyedLock(),
     emit: options.onEvent ?? (() => {}),
     moved: { bytesRead: 0, blobsRead: 0 },
+    handingOver: { works: true },
     async prepare({ name, registry }, repository) {
       const create = registry.extras.ensureRepository;
       if (!create) return;

@@ -1,9 +1,10 @@
 import { type Descriptor, type Digest, isRegistryError, type RepositoryName } from '#core/oci';
 import { type ByteStream, messageOf, streamOf } from '#core/std';
 import { bodyOf } from '../answer.ts';
-import type { BlobAnswer } from '../types.ts';
+import type { BlobAnswer, Call, Handover } from '../types.ts';
 import type { RunContext } from './context.ts';
 import { at, CopyError, type CopyPlace, copyError } from './error.ts';
+import { mayHandOver, passOn } from './hand-over.ts';
 import type { Home } from './presence.ts';
 import { createTee, type TeeSource } from './tee.ts';
 
@@ -36,7 +37,8 @@ export function blobFacts({ blob, from, image }: Omit<BlobWish, 'homes'>, { endp
 /** Where a blob's bytes go, once it is known that they must. */
 export type Sink = {
   readonly home: Home;
-  commit(body: ByteStream): Promise<unknown>;
+  /** With `watched` the caller watches the time, by that call's signal. */
+  commit(body: ByteStream, watched?: Call): Promise<unknown>;
   cancel(): Promise<void>;
 };
 
@@ -50,6 +52,15 @@ export async function feed(run: RunContext, wish: BlobWish, sinks: readonly Sink
   const origin = await openBytes(run, wish).catch((error: unknown) => ({ error }));
   if ('error' in origin) {
     return await Promise.all(sinks.map((sink) => giveUp(run, blob, { sink, error: origin.error })));
+  }
+  const [only, ...others] = sinks;
+  const { handOver } = origin;
+  if (handOver && only && others.length === 0 && mayHandOver(run, blob)) {
+    progress(run, wish, { sink: only });
+    const failure = await passOn(run, blob, { handOver, commit: only.commit });
+    if (failure) return [await giveUp(run, blob, { sink: only, error: failure })];
+    origin.finished();
+    return [{ kind: 'uploaded', home: only.home }];
   }
   const tee = createTee({
     count: sinks.length,
@@ -130,13 +141,16 @@ function progress(run: RunContext, wish: BlobWish, { sink, takenBytes }: Progres
 
 /** A download, and what its end means. */
 type Origin = TeeSource & {
+  readonly handOver?: () => Handover;
   finished(): void;
   /** Whose fault a failure of the download is. */
   blame(thrown: unknown): unknown;
 };
 
-function contentOf(answer: BlobAnswer): TeeSource {
-  return { body: bodyOf(answer), verified: answer.kind === 'stream' && answer.verified === true };
+function contentOf(answer: BlobAnswer, { size }: Descriptor): TeeSource & { handOver?: () => Handover } {
+  if (answer.kind !== 'stream') return { body: bodyOf(answer), verified: false };
+  const { body, verified = false, handOver } = answer;
+  return { body, verified, ...(handOver && answer.descriptor.size === size ? { handOver } : {}) };
 }
 
 /** The source is asked once in a run; what it gave is read again from a destination that has it. */
@@ -163,7 +177,7 @@ async function openHome(run: RunContext, blob: Descriptor, home: Home): Promise<
   };
   try {
     const { value } = await home.endpoint.registry.getBlob(home.repository, blob.digest, {}, call);
-    return { ...contentOf(value), finished: () => {}, blame };
+    return { ...contentOf(value, blob), finished: () => {}, blame };
   } catch (thrown) {
     const error = blame(thrown);
     if (!(error instanceof CopyError)) throw thrown;
@@ -180,7 +194,7 @@ async function openSource(run: RunContext, wish: BlobWish): Promise<Origin> {
   const { value } = await at(place, 'reading the blob', () => registry.getBlob(from, blob.digest, {}, run.call));
   run.moved.blobsRead += 1;
   return {
-    ...contentOf(value),
+    ...contentOf(value, blob),
     finished() {
       run.moved.bytesRead += blob.size;
       run.presence.markRead(blob.digest);
