@@ -39,7 +39,7 @@ function shouting(next: Registry): Registry {
   };
 }
 
-registryContract('the wrapper of the README', () => ({ registry: shouting(memory()) }));
+registryContract('shouting', () => ({ registry: shouting(memory()) }));
 
 test('the wrapper of the README shouts', async () => {
   const registry = shouting(memory());
