@@ -1,5 +1,6 @@
 /**
- * Ours beside its peers, in one run: `bun bench/run.ts [--runs N] [--seconds N] [--check] [suite…]`.
+ * Ours beside its peers, in one run: `bun bench/run.ts [--runs N] [--seconds N] [--check] [--source] [suite…]`.
+ * The peers are built programs, and so is ours, unless `--source` asks for the checkout's.
  * See README.md.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -17,6 +18,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '3' },
     results: { type: 'string', default: join(import.meta.dir, 'results') },
     check: { type: 'boolean', default: false },
+    source: { type: 'boolean', default: false },
   },
 });
 
@@ -45,6 +47,15 @@ async function runSuite(suite: Suite): Promise<Report> {
     temp.dispose();
   }
 }
+
+/** Builds what is released, so that the sources measured are today's. */
+async function build(): Promise<void> {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, '../tools/build.ts')], { stdout: 'ignore' });
+  if ((await child.exited) !== 0) throw new Error('the executable could not be built: run "npm run build" to see why');
+  process.env.ENTREPOT_BIN = join(import.meta.dir, '../dist/entrepot');
+}
+
+if (!values.source && process.env.ENTREPOT_BIN === undefined) await build();
 
 let unmet = 0;
 for (const suite of chosen()) {
