@@ -47,6 +47,18 @@ describe('blobs', () => {
     }
   }
 
+  test('a whole blob of a told length can be passed on as it comes, a part cannot', async () => {
+    const { layerDigest } = fake.addImage('v1', LAYER);
+    const client = clientOf(fake);
+    const { value: whole } = await client.getBlob(REPOSITORY, layerDigest, {}, CALL);
+    const handed = whole.kind === 'stream' ? whole.handOver?.() : undefined;
+    expect(new Uint8Array(await new Response(handed?.body).arrayBuffer())).toEqual(LAYER);
+    handed?.end();
+    const { value: part } = await client.getBlob(REPOSITORY, layerDigest, { range: { start: 1 } }, CALL);
+    expect(part).not.toHaveProperty('handOver');
+    if (part.kind === 'stream') await part.body.cancel();
+  });
+
   test('a range past the end is RANGE_INVALID', async () => {
     const { layerDigest } = fake.addImage('v1', LAYER);
     const failure = await failureOf(blobBytes(clientOf(fake), layerDigest, { start: LAYER.byteLength }));
