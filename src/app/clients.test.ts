@@ -33,11 +33,18 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function tagsSeen(yaml: string, env: Record<string, string>, name = host) {
+type Fetch = typeof globalThis.fetch;
+
+async function tagsSeen(
+  yaml: string,
+  env: Record<string, string>,
+  name = host,
+  ...[repository = 'app', fetch = globalThis.fetch]: [string?, Fetch?]
+) {
   const config = requireConfig(readConfig({ text: `version: 1\n${yaml}`, file: 'entrepot.yaml', folder }));
-  const machine = { clock: systemClock(), cwd: folder, env, fetch: globalThis.fetch, log: silentLog(), version: '1' };
+  const machine = { clock: systemClock(), cwd: folder, env, fetch, log: silentLog(), version: '1' };
   const client = await createClients(config, machine).get(name, 'source');
-  return (await client.tags(parseRepository('app'), { limit: 10 }, systemCall('test'))).value.items;
+  return (await client.tags(parseRepository(repository), { limit: 10 }, systemCall('test'))).value.items;
 }
 
 describe('who we are at a registry', () => {
@@ -88,7 +95,7 @@ describe('who we are at a registry', () => {
       name: 'a variable that is not set',
       yaml: `registries: { "${host}": { insecure: true, credentials: { username: robot, passwordEnv: SECRET } } }`,
       env: {},
-      error: { code: 'UNAUTHORIZED', message: expect.stringContaining('cannot be read from SECRET') },
+      error: { code: 'UNAUTHORIZED', message: expect.stringContaining('cannot be read from the variable SECRET') },
     },
     {
       name: 'a certificate file that is not there',
@@ -102,6 +109,111 @@ describe('who we are at a registry', () => {
       await expect(tagsSeen(yaml, env)).rejects.toMatchObject(error);
     });
   }
+});
+
+describe('which credentials, by repository', () => {
+  const vendor = '{ repositories: ["vendor/**"], username: vendor, passwordEnv: SECRET }';
+  const cases = [
+    {
+      name: 'the first that fits',
+      list: `[${vendor}, { username: rest, passwordEnv: SECRET }]`,
+      of: 'vendor/a/b',
+      user: 'vendor',
+    },
+    {
+      name: 'the one for all',
+      list: `[${vendor}, { username: rest, passwordEnv: SECRET }]`,
+      of: 'team/a',
+      user: 'rest',
+    },
+    { name: 'a single one that is not for all', list: vendor, of: 'vendor/a', user: 'vendor' },
+    { name: 'what docker has stored, where none fits', list: `[${vendor}]`, of: 'team/a', user: 'docker' },
+  ];
+  for (const { name, list, of, user } of cases) {
+    test(name, async () => {
+      const yaml = `registries: { "${host}": { credentials: ${list} } }`;
+      const env = { SECRET: 'stored', REGISTRY_AUTH_FILE: join(folder, 'auth.json') };
+      expect((await tagsSeen(yaml, env, host, of)).map(String)).toEqual([tagOf(user, 'stored')]);
+    });
+  }
+});
+
+describe('a token server elsewhere', () => {
+  const tokens = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => Response.json({ token: 'let-in' }) });
+  const guarded = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch: (request) => {
+      if (request.headers.get('authorization') === 'Bearer let-in')
+        return Response.json({ name: 'app', tags: ['seen'] });
+      const challenge = `Bearer realm="http://localhost:${tokens.port}/token",service="test"`;
+      return new Response(null, { status: 401, headers: { 'www-authenticate': challenge } });
+    },
+  });
+  afterAll(async () => {
+    await tokens.stop(true);
+    await guarded.stop(true);
+  });
+
+  test('is refused when it is not of the site, and the error names the key', async () => {
+    await expect(tagsSeen('', {}, `127.0.0.1:${guarded.port}`)).rejects.toMatchObject({
+      hint: expect.stringContaining('trustedHosts'),
+    });
+  });
+
+  test('is asked when trustedHosts names it', async () => {
+    const name = `127.0.0.1:${guarded.port}`;
+    const yaml = `registries: { "${name}": { trustedHosts: ["localhost:${tokens.port}"] } }`;
+    expect((await tagsSeen(yaml, {}, name)).map(String)).toEqual(['seen']);
+  });
+});
+
+describe('whom we believe to be a registry', () => {
+  const cases = [
+    { name: 'https: the system’s authorities', yaml: '', host: 'quay.test', isGiven: true },
+    {
+      name: 'https on loopback, as configured',
+      yaml: 'registries: { "localhost:1": { insecure: false } }',
+      host: 'localhost:1',
+      isGiven: true,
+    },
+    { name: 'plain http: none are read', yaml: '', host: 'localhost:1', isGiven: false },
+    {
+      name: 'plain http, as configured',
+      yaml: 'registries: { a.test: { insecure: true } }',
+      host: 'a.test',
+      isGiven: false,
+    },
+    {
+      name: 'plain http, by its url',
+      yaml: 'registries: { a.test: { url: "http://a.test:80" } }',
+      host: 'a.test',
+      isGiven: false,
+    },
+  ];
+  for (const { name, yaml, host: asked, isGiven } of cases) {
+    test(name, async () => {
+      const seen: unknown[] = [];
+      const fetch = async (_url: string, init: BunFetchRequestInit) => {
+        seen.push(init.tls && 'ca' in init.tls ? String(init.tls.ca).includes('BEGIN CERTIFICATE') : false);
+        return Response.json({ name: 'app', tags: ['a'] });
+      };
+      await tagsSeen(yaml, {}, asked, 'app', fetch as typeof globalThis.fetch);
+      expect(seen).toEqual([isGiven]);
+    });
+  }
+});
+
+test('a credential helper is given the variables that this program was started with', async () => {
+  const helper = '#!/bin/sh\ncat >/dev/null\nprintf \'{"Username":"%s","Secret":"%s"}\' helper "$HTTPS_PROXY"\n';
+  writeFileSync(join(folder, 'docker-credential-entrepot-test'), helper, { mode: 0o755 });
+  writeFileSync(join(folder, 'helper.json'), JSON.stringify({ credHelpers: { [host]: 'entrepot-test' } }));
+  const env = {
+    PATH: `${folder}:/usr/bin:/bin`,
+    REGISTRY_AUTH_FILE: join(folder, 'helper.json'),
+    HTTPS_PROXY: 'http://proxy.test:3128',
+  };
+  expect((await tagsSeen('', env)).map(String)).toEqual([tagOf('helper', env.HTTPS_PROXY)]);
 });
 
 test('a client is made once for each role', async () => {

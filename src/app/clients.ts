@@ -1,60 +1,108 @@
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
+import type { RepositoryName } from '#core/oci';
 import type { Registry } from '#core/registry';
-import { AppError, messageOf } from '#core/std';
-import {
-  type ClientOptions,
-  type Credential,
-  type CredentialSource,
-  certificateBundle,
-  createClient,
-  dockerConfigCredentials,
-  firstOf,
-  type Spawn,
-} from '#registries/client';
-import { type Config, type CredentialConfig, isLoopback } from '#surface/config';
+import { compileGlob } from '#core/std';
+import { type ClientOptions, type CredentialSource, certificateBundle, createClient } from '#registries/client';
+import { type Config, type CredentialConfig, isLoopback, type RegistryConfig } from '#surface/config';
+import { byRepository } from './by-repository.ts';
+import { configuredCredential, storedCredentials } from './credential.ts';
 import type { Machine } from './machine.ts';
 
-/** Registries elsewhere, by host: one client each for reading and for writing, made when first asked for. */
-export type Clients = { get(host: string, role: 'source' | 'destination'): Promise<Registry> };
+type Role = 'source' | 'destination';
 
-export function createClients(config: Config, machine: Machine): Clients {
+/** Registries elsewhere, by host: one client each for reading and for writing, made when first asked for. */
+export type Clients = { get(host: string, role: Role): Promise<Registry> };
+
+/** How long troubles are waited out: jobs as the client does by itself, a person who looks on not so long. */
+export type Patience = 'job' | 'person';
+
+export function createClients(config: Config, machine: Machine, patience: Patience = 'job'): Clients {
   const made = new Map<string, Promise<Registry>>();
+  const certificates = certificateCache();
   return {
     get: (host, role) => {
       const key = `${role} ${host}`;
       const known = made.get(key);
       if (known) return known;
-      const client = clientOptions(host, config, machine).then((options) =>
-        createClient(role === 'destination' ? { ...options, pushes: () => true } : options),
-      );
+      const entry = config.registries[host];
+      const client = clientOptions({ host, entry, machine, certificates }).then((options) => {
+        const common = { ...options, ...PATIENCE[patience], ...(role === 'destination' ? { pushes: () => true } : {}) };
+        return signedIn({ host, entry, machine }, (credentials) => createClient({ ...common, credentials }));
+      });
       made.set(key, client);
       return client;
     },
   };
 }
 
-const readText = (path: string) => readFile(path, 'utf8');
+/** About 2 s where nobody listens, a minute and a half where nobody answers. */
+const PATIENCE: Readonly<Record<Patience, Pick<ClientOptions, 'retry' | 'timeouts'>>> = {
+  job: {},
+  person: { retry: { attempts: 3 }, timeouts: { responseMs: 30_000 } },
+};
 
-async function clientOptions(host: string, config: Config, machine: Machine): Promise<ClientOptions> {
-  const entry = config.registries[host];
-  const { env } = machine;
-  const docker = dockerConfigCredentials({ readFile: readText, spawn, env });
-  const own = entry?.credentials ? [configured(host, entry.credentials, machine)] : [];
-  const proxyEnv = proxyFrom(env);
+type Elsewhere = { readonly host: string; readonly entry: RegistryConfig | undefined; readonly machine: Machine };
+
+/** The client for a host, or where credentials differ by repository, one client for each of them behind one face. */
+function signedIn({ host, entry, machine }: Elsewhere, create: (credentials: CredentialSource) => Registry): Registry {
+  const where = `registries.${host}.credentials`;
+  const given = entry?.credentials;
+  const choices: readonly CredentialConfig[] = Array.isArray(given) ? given : given ? [given] : [];
+  const members = choices.map((choice, index) => {
+    const source = Array.isArray(given) ? `${where}[${index}]` : where;
+    return { serves: matcherOf(choice), registry: create(configuredCredential(source, choice, machine)) };
+  });
+  const forAll = choices.findIndex(({ repositories }) => repositories === undefined);
+  const rest = members[forAll]?.registry ?? create(storedCredentials(machine));
+  if (choices.every(({ repositories }) => repositories === undefined)) return rest;
+  return byRepository((name) => members.find(({ serves }) => serves(name))?.registry ?? rest, rest);
+}
+
+function matcherOf({ repositories }: CredentialConfig): (repository: RepositoryName) => boolean {
+  if (repositories === undefined) return () => true;
+  const globs = repositories.map((glob) => compileGlob(glob));
+  return (repository) => globs.some((matches) => matches(repository));
+}
+
+async function clientOptions(
+  options: Elsewhere & { readonly certificates: (file: string | undefined) => Promise<string> },
+): Promise<ClientOptions> {
+  const { host, entry, machine, certificates } = options;
+  const insecure = isPlain(host, entry);
   return {
     host,
     fetch: (url, init) => machine.fetch(url, init),
     clock: machine.clock,
     random: Math.random,
-    credentials: firstOf(...own, docker),
     lookup: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
     userAgent: `entrepot/${machine.version}`,
-    // As docker does: this machine's own registries speak plain HTTP unless they are configured otherwise.
-    insecure: entry ? entry.insecure : isLoopback(hostnameOf(host)),
-    proxy: entry?.proxyUrl === undefined ? { env: proxyEnv } : { url: entry.proxyUrl },
+    insecure,
+    proxy: entry?.proxyUrl === undefined ? { env: proxyFrom(machine.env) } : { url: entry.proxyUrl },
+    trustedHosts: entry?.trustedHosts ?? [],
     ...(entry?.url === undefined ? {} : { url: entry.url }),
-    ...(entry?.ca === undefined ? {} : { ca: await certificateBundle({ readFile: readText, files: [entry.ca] }) }),
+    // Read for https alone: it takes longer than a short command needs for all the rest.
+    ...(insecure ? {} : { ca: await certificates(entry?.ca) }),
+  };
+}
+
+/** As docker does: this machine's own registries speak plain HTTP unless the configuration says otherwise. */
+function isPlain(host: string, entry: RegistryConfig | undefined): boolean {
+  if (entry?.url !== undefined) return new URL(entry.url).protocol === 'http:';
+  return entry?.insecure ?? (entry?.ca === undefined && isLoopback(hostnameOf(host)));
+}
+
+const readText = (path: string) => readFile(path, 'utf8');
+
+/** Certificates by the private file they hold besides the system's, each read once. */
+function certificateCache(): (file: string | undefined) => Promise<string> {
+  const bundles = new Map<string | undefined, Promise<string>>();
+  return (file) => {
+    const known = bundles.get(file);
+    if (known !== undefined) return known;
+    const bundle = certificateBundle({ readFile: readText, files: file === undefined ? [] : [file] });
+    bundles.set(file, bundle);
+    return bundle;
   };
 }
 
@@ -73,60 +121,3 @@ function proxyFrom(env: Machine['env']) {
     ...(no === undefined ? {} : { no }),
   };
 }
-
-/** Credentials of the configuration. The secret is read at each use, so that a rotated file counts. */
-function configured(host: string, credential: CredentialConfig, machine: Machine): CredentialSource {
-  return async (asked) => (asked === host ? await readCredential(host, credential, machine) : undefined);
-}
-
-async function readCredential(host: string, credential: CredentialConfig, machine: Machine): Promise<Credential> {
-  const secret = (file: string | undefined, variable: string | undefined) =>
-    readSecret(host, { file, variable }, machine);
-  const password = await secret(credential.passwordFile, credential.passwordEnv);
-  const source = `registries.${host}.credentials`;
-  if (password !== undefined) return { kind: 'basic', username: credential.username ?? '', password, source };
-  const identity = await secret(credential.identityTokenFile, credential.identityTokenEnv);
-  if (identity !== undefined) return { kind: 'identity', token: identity, source };
-  const token = await secret(credential.registryTokenFile, credential.registryTokenEnv);
-  if (token !== undefined) return { kind: 'bearer', token, source };
-  throw new AppError('CONFIG_INVALID', `${source} has no secret`);
-}
-
-type SecretPlace = { readonly file: string | undefined; readonly variable: string | undefined };
-
-async function readSecret(
-  host: string,
-  { file, variable }: SecretPlace,
-  { env }: Machine,
-): Promise<string | undefined> {
-  if (file !== undefined) {
-    const text = await readText(file).catch((cause) => {
-      throw unreadable(host, file, messageOf(cause));
-    });
-    return text.replace(/\r?\n$/, '');
-  }
-  if (variable === undefined) return undefined;
-  const value = env[variable];
-  if (!value) throw unreadable(host, variable, 'the variable is not set');
-  return value;
-}
-
-function unreadable(host: string, place: string, why: string): AppError {
-  return new AppError('CREDENTIALS_UNREADABLE', `the credentials for ${host} cannot be read from ${place}`, {
-    why,
-    hint: `see registries.${host}.credentials in entrepot.yaml`,
-  });
-}
-
-/** Runs a credential helper. */
-const spawn: Spawn = async (command, { stdin, timeoutMs, maxOutputBytes }) => {
-  const child = Bun.spawn([...command], {
-    stdin: Buffer.from(stdin),
-    stdout: 'pipe',
-    stderr: 'ignore',
-    timeout: timeoutMs,
-    maxBuffer: maxOutputBytes,
-  });
-  const stdout = await new Response(child.stdout).text();
-  return { exitCode: await child.exited, stdout };
-};

@@ -3,6 +3,8 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { systemClock, systemCodeOf } from '#core/std';
 import { bufferedSink } from '../line-sink.ts';
+import { takeEnvironment } from './environment.ts';
+import { oncePerPress } from './interrupt.ts';
 import type { Files, Io, Screen } from './io.ts';
 
 /** The machine as it is. */
@@ -10,7 +12,7 @@ export function processIo(): Io {
   return {
     stdout: screen(1, () => process.stdout),
     stderr: screen(2, () => process.stderr),
-    env: process.env,
+    env: takeEnvironment(process.env),
     cwd: process.cwd(),
     // In a checkout the launcher stands beside the sources; a built program is on the PATH.
     program: import.meta.path.endsWith('process-io.ts') ? './entrepot' : 'entrepot',
@@ -62,9 +64,10 @@ function ask(question: string): Promise<string | undefined> {
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 function onInterrupt(handler: () => void): () => void {
-  for (const signal of SIGNALS) process.on(signal, handler);
+  const pressed = oncePerPress(handler, () => performance.now());
+  for (const signal of SIGNALS) process.on(signal, pressed);
   return () => {
-    for (const signal of SIGNALS) process.off(signal, handler);
+    for (const signal of SIGNALS) process.off(signal, pressed);
   };
 }
 

@@ -30,7 +30,7 @@ export type Session = {
 type Local = { readonly operations: Operations; readonly registry: Registry; close(): Promise<void> };
 
 export async function openSession(config: Config, machine: Machine, signal?: AbortSignal): Promise<Session> {
-  const clients = createClients(config, machine);
+  const clients = createClients(config, machine, 'person');
   const call = systemCall('command', signal);
   const layouts: OpenedLayout[] = [];
   let opening: Promise<Local> | undefined;

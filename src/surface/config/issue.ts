@@ -39,9 +39,6 @@ function unknownKey(parent: Path, key: string): Finding {
 
 function wrongType(path: Path, expected: string, found: unknown): Finding {
   if (found === undefined) return { path, at: 'value', message: `${nameOf(path)} is missing` };
-  if (path.length === 3 && path[2] === 'credentials' && Array.isArray(found)) {
-    return { path, at: 'value', message: `${nameOf(path)}: a list is not in this release; write one map` };
-  }
   return { path, at: 'value', message: `${nameOf(path)}: expected ${article(expected)}, got ${describe(found)}` };
 }
 

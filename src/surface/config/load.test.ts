@@ -106,10 +106,10 @@ describe('a bad file', () => {
       ],
     },
     {
-      name: 'a wrong key in credentials, and a list of them',
+      name: 'a wrong key in credentials, and a list of none',
       text: 'version: 1\nregistries:\n  quay.io: { credentials: [] }\n  ghcr.io: { credentials: { username: a, paswordFile: b } }\n',
       problems: [
-        'entrepot.yaml:3:27  registries.quay.io.credentials: a list is not in this release; write one map',
+        'entrepot.yaml:3:27  registries.quay.io.credentials is empty',
         'entrepot.yaml:4:42  unknown key "paswordFile" in registries.ghcr.io.credentials (did you mean "passwordFile"?)',
       ],
     },
@@ -120,6 +120,28 @@ describe('a bad file', () => {
         'entrepot.yaml:3:24  registries.a.io.credentials: expected one secret (passwordFile, passwordEnv, identityTokenFile, …), got none',
         'entrepot.yaml:4:24  registries.b.io.credentials: expected one secret (passwordFile, passwordEnv, identityTokenFile, …), got 2',
         'entrepot.yaml:5:24  registries.c.io.credentials.username is missing',
+      ],
+    },
+    {
+      name: 'a list of credentials: each is checked, and what is never used is said',
+      text: 'version: 1\nregistries:\n  a.io:\n    credentials:\n      - { repositories: ["[x"], username: a, passwordFile: b }\n      - { username: b }\n      - { username: c, passwordEnv: C }\n      - { usrname: d }\n',
+      problems: [
+        'entrepot.yaml:8:11  unknown key "usrname" in registries.a.io.credentials[3] (did you mean "username"?)',
+      ],
+    },
+    {
+      name: 'a list of credentials of which one is for nothing',
+      text: 'version: 1\nregistries:\n  a.io:\n    credentials:\n      - { repositories: ["{x"], username: a, passwordFile: b }\n      - { username: b }\n      - { username: c, passwordEnv: C }\n',
+      problems: [
+        'entrepot.yaml:6:9  registries.a.io.credentials[1]: expected one secret (passwordFile, passwordEnv, identityTokenFile, …), got none',
+        'entrepot.yaml:7:9  registries.a.io.credentials[2] is never used: registries.a.io.credentials[1] has no repositories, so it is for all',
+      ],
+    },
+    {
+      name: 'a trusted host that is a URL',
+      text: 'version: 1\nregistries:\n  a.io: { trustedHosts: [auth.internal, "https://b.io"] }\n',
+      problems: [
+        'entrepot.yaml:3:41  "https://b.io" is not a host; write a name without https://, such as quay.io or registry:5000',
       ],
     },
     {

@@ -91,7 +91,8 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     Object.entries(config.registries).map(([host, registry]) => {
       const { credentials } = registry;
       if (credentials === undefined) return [host, files(registry)];
-      return [host, { ...files(registry), credentials: files(credentials) }];
+      const located = Array.isArray(credentials) ? credentials.map(files) : files(credentials);
+      return [host, { ...files(registry), credentials: located }];
     }),
   );
   return {

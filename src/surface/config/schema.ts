@@ -49,6 +49,14 @@ const secretEnv = (what: string) =>
     .meta({ description: `Environment variable that holds the ${what}.` });
 
 const credential = z.strictObject({
+  repositories: z
+    .array(text())
+    .min(1)
+    .optional()
+    .meta({
+      description: 'Repositories at that host that it is for, as globs. Default: all.',
+      examples: [['vendor/**']],
+    }),
   username: text().optional().meta({ description: 'Account name.' }),
   passwordFile: secretFile('password'),
   passwordEnv: secretEnv('password'),
@@ -59,17 +67,29 @@ const credential = z.strictObject({
 });
 
 const registry = z.strictObject({
-  credentials: credential
+  credentials: z
+    .union([credential, z.array(credential).min(1)])
     .optional()
-    .meta({ description: 'How to sign in. Default: what docker and podman have stored for the host.' }),
+    .meta({
+      description:
+        'How to sign in; of a list, the first whose `repositories` fit. Where none does: what docker and podman have stored for the host.',
+    }),
   url: text()
     .optional()
     .meta({ description: 'Address when it differs from the name.', examples: ['http://127.0.0.1:7000'] }),
-  insecure: z.boolean().default(false).meta({ description: 'Plain HTTP.' }),
-  ca: path('Certificates to trust for this host, PEM, besides the system’s.').optional(),
+  insecure: z.boolean().optional().meta({ description: 'Plain HTTP. Default: only on loopback.' }),
+  ca: path('Certificates to trust for this host, PEM, besides those that the system trusts.').optional(),
   proxyUrl: text()
     .optional()
     .meta({ description: 'HTTP proxy for this host. Default: HTTPS_PROXY, unless NO_PROXY names the host.' }),
+  trustedHosts: z
+    .array(text())
+    .default([])
+    .meta({
+      description:
+        'Hosts this one may send us to although they are not of its site, or have private addresses: its token server (which sees the credentials), its storage.',
+      examples: [['auth.internal', 'minio.internal:9000']],
+    }),
 });
 
 const namespace = z.strictObject({

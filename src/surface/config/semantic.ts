@@ -5,7 +5,7 @@ import { type Finding, nameOf } from './issue.ts';
 import { isLoopback, tryParseListen } from './listen.ts';
 import type { Path } from './position.ts';
 import { nearest } from './problem.ts';
-import type { Config, CredentialConfig, MirrorConfig } from './schema.ts';
+import type { Config, CredentialConfig, MirrorConfig, RegistryConfig } from './schema.ts';
 
 /** What the form of the file cannot say: addresses, patterns, names that refer to each other. */
 export function checkMeaning(config: Config): Finding[] {
@@ -16,7 +16,10 @@ export function checkMeaning(config: Config): Finding[] {
       ...checkHost(host, ['registries', host]),
       ...checkUrl(registry.url, ['registries', host, 'url']),
       ...checkUrl(registry.proxyUrl, ['registries', host, 'proxyUrl']),
-      ...(registry.credentials ? checkCredential(registry.credentials, ['registries', host, 'credentials']) : []),
+      ...checkCredentials(registry.credentials, ['registries', host, 'credentials']),
+      ...registry.trustedHosts.flatMap((trusted, index) =>
+        checkHost(trusted, ['registries', host, 'trustedHosts', index]),
+      ),
     ]),
     ...(config.namespaces && Object.keys(config.namespaces).length === 0
       ? [wrong(['namespaces'], 'namespaces is empty: no name would be served; leave it out to host every name')]
@@ -140,7 +143,7 @@ const HOST = /^(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?
 
 function checkHost(host: string, path: Path): Finding[] {
   if (HOST.test(host)) return [];
-  const at = path[0] === 'registries' ? 'key' : 'value';
+  const at = path[0] === 'registries' && path.length === 2 ? 'key' : 'value';
   return [
     { path, at, message: `"${host}" is not a host; write a name without https://, such as quay.io or registry:5000` },
   ];
@@ -158,7 +161,26 @@ function checkUrl(url: string | undefined, path: Path): Finding[] {
   return [];
 }
 
+function checkCredentials(credentials: RegistryConfig['credentials'], path: Path): Finding[] {
+  if (!Array.isArray(credentials)) return credentials ? checkCredential(credentials, path) : [];
+  const catchAll = credentials.findIndex(({ repositories }) => repositories === undefined);
+  return credentials.flatMap((credential, index) => {
+    const here = [...path, index];
+    const findings = checkCredential(credential, here);
+    if (catchAll < 0 || index <= catchAll) return findings;
+    const before = nameOf([...path, catchAll]);
+    return [...findings, wrong(here, `${nameOf(here)} is never used: ${before} has no repositories, so it is for all`)];
+  });
+}
+
 function checkCredential(credential: CredentialConfig, path: Path): Finding[] {
+  return [
+    ...eachAt(credential.repositories ?? [], [...path, 'repositories'], (glob) => compileGlob(glob)),
+    ...checkSecret(credential, path),
+  ];
+}
+
+function checkSecret(credential: CredentialConfig, path: Path): Finding[] {
   const secrets = [
     credential.passwordFile,
     credential.passwordEnv,
