@@ -18,7 +18,7 @@ export async function expireUploads(context: StoreContext): Promise<number> {
   const beforeMs = context.clock.now() - context.limits.uploadIdleMs;
   let expired = 0;
   for (const session of [...context.sessions.values()]) {
-    if (session.busy || session.lastUsedMs >= beforeMs) continue;
+    if (session.busy || session.ended || session.lastUsedMs >= beforeMs) continue;
     await dropSession(context, session);
     expired++;
   }

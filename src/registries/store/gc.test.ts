@@ -184,19 +184,28 @@ describe('gc while pushes go on', () => {
   test('never breaks a push: an acknowledged manifest has all its blobs', async () => {
     const { store, ...fixture } = await fresh({ writer: new URL('./testing/writer.ts', import.meta.url) });
     let pushing = true;
+    let pauseMs = 1;
     const collect = async () => {
       let runs = 0;
       while (pushing) {
         await store.gcRun(now);
         runs++;
-        await new Promise((resolve) => setTimeout(resolve, 1));
+        // No grace at all could refuse a push for ever on a busy machine: the more often, the longer it waits.
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        pauseMs = 1;
       }
       return runs;
     };
     // Each has a repository of its own, and all push the same few images: content is shared, links are not.
     const push = async (worker: number) => {
       for (let round = 0; round < 25; round++) {
-        await pushAsClientsDo(store, repo(`team/worker${worker}`), `${(worker + round) % 4}`);
+        await pushAsClientsDo(store, {
+          name: repo(`team/worker${worker}`),
+          seed: `${(worker + round) % 4}`,
+          onRefused: (attempt) => {
+            pauseMs = Math.max(pauseMs, attempt * 5);
+          },
+        });
       }
     };
     const collecting = collect();
@@ -209,8 +218,13 @@ describe('gc while pushes go on', () => {
     expect(blobFiles(fixture as FreshStore)).toHaveLength(kept.blobs);
   }, 60_000);
 
+  type Pushed = {
+    readonly name: RepositoryName;
+    readonly seed: string;
+    readonly onRefused: (attempt: number) => void;
+  };
   /** Asks before it pushes; with no grace at all the manifest may be refused, which a client answers by pushing again. */
-  async function pushAsClientsDo(store: FreshStore['store'], name: RepositoryName, seed: string): Promise<void> {
+  async function pushAsClientsDo(store: FreshStore['store'], { name, seed, onRefused }: Pushed): Promise<void> {
     const image = sampleImage(seed);
     for (let attempt = 0; ; attempt++) {
       for (const { digest, bytes } of image.blobs) {
@@ -223,12 +237,22 @@ describe('gc while pushes go on', () => {
       if (!('code' in put)) break;
       expect(put.code).toBe('MANIFEST_BLOB_UNKNOWN');
       expect(attempt).toBeLessThan(50);
+      onRefused(attempt);
     }
     for (const { digest, bytes } of image.blobs) {
       expect(await bytesOf(await store.getBlob(name, digest, {}, call))).toEqual(bytes);
     }
     await store.deleteManifest(name, image.descriptor.digest, call).catch(() => {});
   }
+
+  test('two runs at once reclaim the same content once', async () => {
+    const { store } = await fresh({ writer: new URL('./testing/writer.ts', import.meta.url) });
+    const blobs = Array.from({ length: 40 }, (_, index) => sampleBlob(`loose ${index}`, 100));
+    for (const blob of blobs) await store.putBlob(name, blob, blob.bytes, call);
+    const reports = await Promise.all([store.gcRun(now), store.gcRun(now)]);
+    expect(reports[0].files + reports[1].files).toBe(blobs.length);
+    expect((await store.usage()).blobs).toBe(0);
+  });
 
   test('a file put in place by a push is not taken by the gc that dropped the blob before', async () => {
     // gc has dropped the row and waits for readers when the push comes.

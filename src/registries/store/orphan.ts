@@ -24,6 +24,8 @@ export async function trashOrphans(context: StoreContext, beforeMs: number, sign
     signal?.throwIfAborted();
     await context.blobTurns.run(digest, async () => {
       if (await isAvailable(database, digest)) return;
+      // Another run may have been quicker.
+      if (!(await fs.stat(layout.blob(digest)))) return;
       await fs.rename(layout.blob(digest), join(layout.trash, digest.replace(':', '-')));
     });
   }

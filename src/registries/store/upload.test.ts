@@ -3,7 +3,8 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesOf, expectCode, repo, sampleBlob, streamInPieces, testCall } from '#core/registry/contract';
 import { manualClock, streamFrom } from '#core/std';
-import { type FreshStore, freshStore, type OpenStoreOptions } from './testing/mod.ts';
+import { diskFs } from './disk-fs.ts';
+import { type FreshStore, freshStore, type OpenStoreOptions, withWritePoints } from './testing/mod.ts';
 
 const name = repo('team/app');
 const call = testCall();
@@ -179,5 +180,59 @@ describe('bounds of uploads', () => {
     await fixture.store.close();
     expect(filesIn(fixture, 'uploads')).toEqual([]);
     expect(await bytesOf(await fixture.store.getBlob(name, blob.digest, {}, call))).toEqual(blob.bytes);
+  });
+});
+
+describe('an upload that is being committed', () => {
+  /** A store whose disk takes its time over one `datasync` once it is told to. */
+  async function commitSlowly() {
+    const reached = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    let armed = false;
+    const fs = withWritePoints(diskFs(), '/', async (point) => {
+      if (!armed || !(point.startsWith('fs:datasync') && point.endsWith('after'))) return;
+      armed = false;
+      reached.resolve();
+      await go.promise;
+    });
+    const { store, database } = await fresh({ fs, writer: new URL('./testing/writer.ts', import.meta.url) });
+    const upload = await store.startUpload(name, {}, call);
+    await upload.append(piece(0, 60_000), {}, call);
+    // Its row is written without anybody waiting.
+    while ((await database.read('SELECT id FROM uploads')).length === 0) await Bun.sleep(1);
+    armed = true;
+    const committed = upload.commit(blob.digest, { body: piece(60_000, 100_000) }, call);
+    await reached.promise;
+    return { store, id: upload.id, committed, go: () => go.resolve() };
+  }
+
+  for (const { title, act } of [
+    {
+      title: 'a chunk',
+      act: async (store: FreshStore['store'], id: string) =>
+        await (await store.openUpload(name, id, call)).append(piece(0, 100), {}, call),
+    },
+    {
+      title: 'the same commit once more',
+      act: async (store: FreshStore['store'], id: string) =>
+        await (await store.openUpload(name, id, call)).commit(blob.digest, { body: piece(60_000, 100_000) }, call),
+    },
+  ]) {
+    test(`takes nothing any more: ${title}`, async () => {
+      const { store, id, committed, go } = await commitSlowly();
+      await expectCode(act(store, id), 'BLOB_UPLOAD_INVALID');
+      go();
+      await committed;
+      expect(await bytesOf(await store.getBlob(name, blob.digest, {}, call))).toEqual(blob.bytes);
+      await expectCode(store.openUpload(name, id, call), 'BLOB_UPLOAD_UNKNOWN');
+    });
+  }
+
+  test('is unknown as soon as it is cancelled', async () => {
+    const { store } = await fresh({ writer: new URL('./testing/writer.ts', import.meta.url) });
+    const upload = await store.startUpload(name, {}, call);
+    await upload.append(piece(0, 10), {}, call);
+    await upload.cancel(call);
+    await expectCode(store.openUpload(name, upload.id, call), 'BLOB_UPLOAD_UNKNOWN');
   });
 });

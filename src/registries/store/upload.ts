@@ -36,7 +36,8 @@ export function uploadMethods(context: StoreContext): Pick<Writer, 'startUpload'
       }),
     openUpload: async (repository, uploadId, call) => {
       const session = context.sessions.get(uploadId) ?? (await reviveSession(context, uploadId));
-      if (!session || session.repository !== repository || session.principal !== principalKey(call.principal)) {
+      const isOver = session === undefined || (session.ended && !session.busy);
+      if (isOver || session.repository !== repository || session.principal !== principalKey(call.principal)) {
         throw uploadUnknown(repository);
       }
       return uploadOf(context, session);
@@ -136,8 +137,8 @@ function uploadOf(context: StoreContext, session: Session): Upload {
 /** One writer at a time, with the file open for as long as it writes. */
 function alone<T>(context: StoreContext, session: Session, work: (file: WriteFile) => Promise<T>): Promise<T> {
   return storing(async () => {
-    if (session.ended) throw uploadUnknown(session.repository);
     if (session.busy) throw busy();
+    if (session.ended) throw uploadUnknown(session.repository);
     session.busy = true;
     try {
       const file = await context.fs.openFile(context.layout.upload(session.id));
@@ -183,12 +184,15 @@ async function commit(context: StoreContext, open: Open, { digest, final, call }
   }
   // A write that failed half-way may have left bytes behind the last that count.
   await file.truncate(session.offset);
+  if (session.ended) throw uploadUnknown(session.repository);
+  // Known until its row is gone: whoever asked meanwhile would revive it from the row, and write into the blob.
   session.ended = true;
-  context.sessions.delete(session.id);
   try {
     const { repository, offset, id, noted } = session;
     const row = noted ? { uploadId: id } : {};
-    return await adopt(context, { repository, digest, sizeBytes: offset, file, path, ...row });
+    const blob = await adopt(context, { repository, digest, sizeBytes: offset, file, path, ...row });
+    context.sessions.delete(id);
+    return blob;
   } catch (thrown) {
     await dropSession(context, session);
     throw thrown;
@@ -198,10 +202,11 @@ async function commit(context: StoreContext, open: Open, { digest, final, call }
 /** Ends an upload without a blob. Its row goes without anyone waiting: a row without a file is an empty upload. */
 export async function dropSession(context: StoreContext, session: Session): Promise<void> {
   session.ended = true;
-  context.sessions.delete(session.id);
+  const forget = () => context.sessions.delete(session.id);
   if (session.noted) {
-    inBackground(context, 'forgetting an upload', context.database.write(endUpload, { id: session.id }));
-  }
+    const rowGone = context.database.write(endUpload, { id: session.id });
+    inBackground(context, 'forgetting an upload', rowGone.finally(forget));
+  } else forget();
   await context.fs.unlink(context.layout.upload(session.id));
 }
 

@@ -7,10 +7,13 @@ import { pacedBody } from './body.ts';
 function steppedClock() {
   const clock = manualClock();
   let wake: (() => void) | undefined;
+  let sleepers = 0;
   return {
     now: clock.now,
+    sleepers: () => sleepers,
     sleep: (_delayMs: number, signal?: AbortSignal) =>
       new Promise<void>((resolve, reject) => {
+        sleepers += 1;
         wake = resolve;
         signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
       }),
@@ -90,5 +93,10 @@ describe('a paced body', () => {
     expect(state.slow).toBe(false);
     send(1);
     expect((await reader.read()).done).toBe(false);
+  });
+
+  test('watches nobody before somebody reads', () => {
+    const { clock } = setUp();
+    expect(clock.sleepers()).toBe(0);
   });
 });

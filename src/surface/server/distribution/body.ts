@@ -51,6 +51,7 @@ export type PaceOptions = {
 export function pacedBody(source: ByteStream, { sender, clock, onBytes, onSlow }: PaceOptions): ByteStream {
   const reader = source.getReader();
   const ended = new AbortController();
+  let watching = false;
   let windowBytes = 0;
   let waitingSince: number | undefined;
   let waitedMs = 0;
@@ -74,10 +75,12 @@ export function pacedBody(source: ByteStream, { sender, clock, onBytes, onSlow }
   };
   return new ReadableStream<Uint8Array>(
     {
-      start(controller) {
-        watch(controller).catch(ignoreLateError);
-      },
       async pull(controller) {
+        if (!watching) {
+          // Not before: a body that is refused unread is never cancelled either, and would be watched for ever.
+          watching = true;
+          watch(controller).catch(ignoreLateError);
+        }
         waitingSince = clock.now();
         const { done, value } = await reader.read();
         waitedMs += clock.now() - waitingSince;
