@@ -18,6 +18,7 @@ import {
 } from '#surface/server';
 import { createApi, type Operations } from '#surface/server/api';
 import type { App } from './compose.ts';
+import { createReadiness } from './readiness.ts';
 import { MOST_SOCKET_PATH_BYTES, socketAddress, socketPath } from './socket.ts';
 
 export type StartOptions = {
@@ -40,9 +41,16 @@ const EXPIRE_EVERY_MS = 3_600_000;
 
 /** Serves an app on its address, and its API on the socket of its data folder. Throws ADDRESS_IN_USE and others. */
 export async function startServing(app: App, options: StartOptions): Promise<Serving> {
-  const state = { readiness: { ready: true } as Readiness };
+  const stopping = new AbortController();
+  const isReady = createReadiness({
+    folder: app.config.storage.path,
+    registry: app.registry,
+    clock: app.machine.clock,
+  });
+  const readiness = async (): Promise<Readiness> =>
+    stopping.signal.aborted ? { ready: false, why: 'the server is stopping' } : await isReady();
   const metrics = createServerMetrics(usageGauges(app));
-  const health = createHealth({ readiness: () => state.readiness, metrics, version: app.machine.version });
+  const health = createHealth({ readiness, metrics, version: app.machine.version });
   const distributionFor = (access: Access) =>
     createDistribution({
       registry: app.registry,
@@ -56,7 +64,6 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
     });
   const guard = app.config.access ? {} : { hostGuard: createHostGuard(publicHost(app.config)) };
   const site = createSite({ distribution: distributionFor(accessOf(app.config)), health, ...guard });
-  const stopping = new AbortController();
   const server = await listen(app, { fetch: site, tryNext: options.tryNext ?? 0, signal: stopping.signal });
   const api = await createApi({ operations: options.operations, log: app.machine.log, version: app.machine.version });
   const inside = createSite({ distribution: distributionFor(SYSTEM_ACCESS), health, api: api.fetch });
@@ -70,7 +77,6 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
     url: app.config.server.url ?? server.url,
     port: server.port,
     async stop(stopOptions) {
-      state.readiness = { ready: false, why: 'the server is stopping' };
       stopping.abort();
       const { cut } = await server.stop(stopOptions);
       if (cut > 0) app.machine.log.warn('stopped before every transfer had ended', { cut });
