@@ -147,6 +147,9 @@ async function carryOut(applying: Applying, image: SourceImage, steps: readonly 
     targets: copies.map(({ destination, repository, tag }) => ({ destination, repository, tags: [tag] })),
   });
   const { digest, manifests, companions } = outcome;
+  // What was listed and could not be read is looked for again: it must not pass for copied.
+  const came = new Set(manifests);
+  const landed = { ...companions, referrers: companions.referrers.filter((referrer) => came.has(referrer)) };
   const results = outcome.results.map(({ error, totals }, index) => ({ error, totals, step: copies[index] }));
   await state.saveImages(
     results.flatMap(({ error, step }) => {
@@ -160,7 +163,7 @@ async function carryOut(applying: Applying, image: SourceImage, steps: readonly 
         verifiedAtMs: clock.now(),
         digest,
         manifests,
-        companions,
+        companions: landed,
       };
     }),
   );

@@ -1,5 +1,5 @@
-import type { Digest, RepositoryName, TagName } from '#core/oci';
-import type { Companions, SourceView } from '#core/registry';
+import { type Digest, isRegistryError, type RepositoryName, type TagName } from '#core/oci';
+import { type Companions, CopyError, type SourceView } from '#core/registry';
 import type { Place } from './plan.ts';
 import { sourceName } from './plan.ts';
 import type { SourceImage } from './types.ts';
@@ -37,7 +37,21 @@ export function createDiscovery(view: SourceView, repository: RepositoryName): D
       view.referrers(repository, root),
       Promise.all([...manifests].map((digest) => view.digestTags(repository, digest))),
     ]);
-    const found = await Promise.all(tags.flat().map(async (tag) => [tag, await resolve(tag)] as const));
-    return { referrers: (listed ?? []).map(({ digest }) => digest).sort(), tags: Object.fromEntries(found) };
+    const found = await Promise.all(tags.flat().map(async (tag) => ({ tag, digest: await ifThere(resolve(tag)) })));
+    return {
+      referrers: (listed ?? []).map((referrer) => referrer.digest).sort(),
+      tags: Object.fromEntries(found.flatMap((each) => (each.digest ? [[each.tag, each.digest] as const] : []))),
+    };
+  }
+}
+
+/** A list may name what is gone or has not come yet: the copy takes it for absent, and so does the comparison. */
+async function ifThere(resolving: Promise<Digest>): Promise<Digest | undefined> {
+  try {
+    return await resolving;
+  } catch (thrown) {
+    const cause = thrown instanceof CopyError ? thrown.cause : thrown;
+    if (isRegistryError(cause, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND')) return undefined;
+    throw thrown;
   }
 }
