@@ -75,12 +75,20 @@ export function manifestBlobUnknown(repository: RepositoryName, digest: Digest):
   });
 }
 
+const DAMAGED = 'try again; if it stays, the content is damaged where it comes from';
+
 export function digestMismatch(expected: Digest, actual: Digest): RegistryError {
   return new RegistryError('DIGEST_INVALID', `the content is ${actual}, not ${expected}`, {
     detail: { expected, actual },
+    hint: DAMAGED,
   });
 }
 
 export function sizeMismatch(expectedBytes: number, actualBytes: number): RegistryError {
-  return new RegistryError('SIZE_INVALID', `the content has ${actualBytes} bytes, not ${expectedBytes}`);
+  // Of too much nobody reads the rest: the number would be where we stopped.
+  const what =
+    actualBytes > expectedBytes
+      ? `more than the ${expectedBytes} bytes`
+      : `${actualBytes} bytes, not the ${expectedBytes}`;
+  return new RegistryError('SIZE_INVALID', `the content has ${what} that it should have`, { hint: DAMAGED });
 }

@@ -148,6 +148,17 @@ describe('trying again', () => {
     expect(fake.log).toHaveLength(3);
   });
 
+  test('one that breaks every time was reached, and says so', async () => {
+    fake.on(/^GET /, ({ response }) => {
+      response.destroy();
+      return true;
+    });
+    const failure = await failureOf(clientOf(fake).getManifest(REPOSITORY, V1, CALL));
+    expect(failure.code).toBe('UPSTREAM_UNAVAILABLE');
+    expect(failure.message).toContain('broke off GET');
+    expect(failure.hint).toContain('try again later');
+  });
+
   test('an upstream that hangs is UPSTREAM_TIMEOUT', async () => {
     fake.on(/^GET /, () => true);
     const client = clientOf(fake, { timeouts: { responseMs: 30, idleMs: 30, commitMs: 30 }, retry: { attempts: 2 } });

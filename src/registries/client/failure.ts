@@ -140,6 +140,9 @@ function hintOf(code: OciCode, registry: string, refusal: Refusal): { hint?: str
 const LASTING =
   /^(ENOTFOUND|ERR_INVALID|ERR_PROXY_TUNNEL|InvalidHTTPResponse|ERR_TLS|.*CERT|.*SIGNED|UNABLE_TO_|ERR_SSL)/;
 
+/** The connection was there and then was not. */
+const BROKEN_OFF = /^(ECONNRESET|EPIPE|ConnectionClosed)$/;
+
 /** An exchange that ended without an answer, or in the middle of one. */
 export function brokenError(attempt: Attempt, thrown: unknown): RegistryError {
   const code = systemCodeOf(thrown) ?? '';
@@ -153,6 +156,13 @@ export function brokenError(attempt: Attempt, thrown: unknown): RegistryError {
   }
   if (isProxyFailure(attempt, code)) {
     return proxyError(attempt, code === '' ? messageOf(thrown) : `${code}: ${firstSentence(thrown)}`, common);
+  }
+  if (BROKEN_OFF.test(code)) {
+    return new RegistryError('UPSTREAM_UNAVAILABLE', `${attempt.registry} broke off ${name}`, {
+      ...common,
+      why: firstSentence(thrown) || code,
+      hint: 'try again later; if it stays, look for what cuts the connection: that registry, a proxy, a firewall',
+    });
   }
   const isCertificate = /CERT|SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/.test(code);
   return new RegistryError('UPSTREAM_UNAVAILABLE', `${attempt.registry} could not be reached for ${name}`, {

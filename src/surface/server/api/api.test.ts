@@ -103,7 +103,12 @@ describe('errors', () => {
     {
       name: 'signing in',
       code: 'UNAUTHORIZED' as const,
-      does: 'docker login quay.io, or set registries.quay.io.credentials in entrepot.yaml',
+      does: 'docker login quay.io, or set registries."quay.io".credentials in entrepot.yaml',
+    },
+    {
+      name: 'a wrong answer',
+      code: 'UPSTREAM_INVALID' as const,
+      does: 'try again; if it stays, quay.io or something in between is broken',
     },
     { name: 'none where none fits', code: 'MANIFEST_UNKNOWN' as const, does: undefined },
   ];

@@ -24,13 +24,16 @@ export function viewOfError(thrown: unknown): ErrorView {
 
 /** What mends most errors of a registry elsewhere, where whoever threw them had nothing better to say. */
 const UPSTREAM_HINTS: Readonly<Record<string, (host: string) => string>> = {
-  UNAUTHORIZED: (host) => `docker login ${host}, or set registries.${host}.credentials in entrepot.yaml`,
+  UNAUTHORIZED: (host) => `docker login ${host}, or set registries."${host}".credentials in entrepot.yaml`,
   DENIED: (host) => `let the account used at ${host} do this, or use another one`,
   TOOMANYREQUESTS: (host) => `wait, or sign in at ${host} for a higher limit`,
   UPSTREAM_UNAVAILABLE: (host) =>
-    `check the name and the network; registries.${host} in entrepot.yaml says how it is reached`,
+    `check the name and the network; registries."${host}" in entrepot.yaml says how it is reached`,
   UPSTREAM_TIMEOUT: (host) => `try again later, or check the network to ${host}`,
-  PROXY_FAILED: (host) => `check HTTPS_PROXY, NO_PROXY and registries.${host}.proxyUrl`,
+  UPSTREAM_INVALID: (host) => `try again; if it stays, ${host} or something in between is broken`,
+  BLOB_UNKNOWN: (host) => `the image is incomplete at ${host}: it has to be pushed there again`,
+  INSUFFICIENT_STORAGE: (host) => `free room at ${host}, then run it again`,
+  PROXY_FAILED: (host) => `check HTTPS_PROXY, NO_PROXY and registries."${host}".proxyUrl`,
 };
 
 function usualHint(error: AppError): string | undefined {

@@ -38,5 +38,8 @@ function isWasteful(slices: readonly Slice[], sizeBytes: number): boolean {
 }
 
 function unsatisfiable(message: string, sizeBytes: number): RegistryError {
-  return new RegistryError('RANGE_INVALID', message, { detail: { size: sizeBytes } });
+  return new RegistryError('RANGE_INVALID', message, {
+    why: `the blob has ${sizeBytes} bytes`,
+    detail: { size: sizeBytes },
+  });
 }
