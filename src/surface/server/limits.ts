@@ -6,8 +6,6 @@ export type ServerLimits = {
   readonly sender: { readonly windowMs: number; readonly minBytesPerWindow: number };
   /** The largest blob taken, in bytes. The largest known layers are some 100 GB of model weights. */
   readonly blobBytes: number;
-  /** Repositories looked at to fill one page of the catalog for somebody who may see few of them. */
-  readonly catalogScan: number;
 };
 
 export const DEFAULT_LIMITS: ServerLimits = {
@@ -16,5 +14,4 @@ export const DEFAULT_LIMITS: ServerLimits = {
   // compressor or an upstream.
   sender: { windowMs: 60_000, minBytesPerWindow: 60 * 1024 },
   blobBytes: 1024 ** 4,
-  catalogScan: 20_000,
 };

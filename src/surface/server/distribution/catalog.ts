@@ -15,26 +15,32 @@ export const catalogHandlers: Pick<Handlers, 'catalog'> = {
   },
 };
 
-/** Pages on until the page is full of visible names, or enough was looked at: then the page is short and has a Link. */
+/** Names looked at in one go where most are hidden: about a millisecond, between which other requests are served. */
+const SCAN_NAMES = 1000;
+
+/**
+ * A full page of visible names, however many hidden ones lie between: a shorter page would have to say in its Link
+ * where to go on, and so name a repository that the caller may not know of. Whoever leaves ends the search.
+ */
 async function visibleRepositories(
   exchange: Exchange,
   limit: number,
   last: string | undefined,
 ): Promise<Page<RepositoryName>> {
-  const { registry, limits } = exchange.env;
+  const { registry, clock } = exchange.env;
   const isVisible = mayRead(exchange);
   const items: RepositoryName[] = [];
   let after = last;
-  for (let scanned = 0; scanned < limits.catalogScan; ) {
-    const wanted = limit - items.length;
-    const options = { limit: wanted, ...(after === undefined ? {} : { after }) };
+  for (let names = limit; ; names = SCAN_NAMES) {
+    const options = { limit: names, ...(after === undefined ? {} : { after }) };
     const { value, served } = await registry.repositories(options, exchange.call);
     exchange.served = served;
-    for (const name of value.items) if (await isVisible(name)) items.push(name);
+    for (const name of value.items) if (items.length < limit && (await isVisible(name))) items.push(name);
+    const end = items.at(-1);
+    const isLast = value.next === undefined && end === value.items.at(-1);
+    if (items.length === limit && end !== undefined && !isLast) return { items, next: end };
     if (value.next === undefined) return { items };
     after = value.next;
-    if (items.length >= limit) break;
-    scanned += wanted;
+    await clock.sleep(0, exchange.call.signal);
   }
-  return after === undefined ? { items } : { items, next: after };
 }

@@ -47,7 +47,10 @@ export function createFixture(options: FixtureOptions = {}): Fixture {
     accessLog: (event) => events.push(event),
     metrics,
     // A paced body waits on the clock in the background: a clock that jumps would make every sender slow.
-    clock: { now: clock.now, sleep: (_delayMs, signal) => untilAborted(signal) },
+    clock: {
+      now: clock.now,
+      sleep: async (delayMs, signal) => (delayMs === 0 ? undefined : await untilAborted(signal)),
+    },
     timer: clock.now,
     random: () => 0.5,
     ...(options.limits ? { limits: options.limits } : {}),
