@@ -30,16 +30,25 @@ const USAGE = new Set([
   'CONFIG_INVALID',
   'CONFIG_NOT_FOUND',
   'CONFIG_UNREADABLE',
+  'CERTIFICATES_UNREADABLE',
+  'TLS_INVALID',
   'PATTERN_INVALID',
   'REQUEST_INVALID',
   'NAME_INVALID',
   'TAG_INVALID',
 ]);
 
+/** Codes of errors about who we are and what we may. */
+const AUTH = new Set(['UNAUTHORIZED', 'DENIED', 'CREDENTIALS_UNREADABLE', 'CREDENTIAL_HELPER_FAILED']);
+
+export function isAuth(code: string | undefined): boolean {
+  return code !== undefined && AUTH.has(code);
+}
+
 export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof Error && thrown.name === 'AbortError') return ExitCode.interrupted;
   if (isRegistryError(thrown) && thrown.origin === 'upstream' && USAGE.has(thrown.code)) return ExitCode.failed;
   if (!(thrown instanceof AppError)) return ExitCode.failed;
-  if (thrown.code === 'UNAUTHORIZED' || thrown.code === 'DENIED') return ExitCode.auth;
+  if (isAuth(thrown.code)) return ExitCode.auth;
   return USAGE.has(thrown.code) ? ExitCode.usage : ExitCode.failed;
 }

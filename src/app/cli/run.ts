@@ -2,7 +2,6 @@ import { CommanderError } from 'commander';
 import { AppError } from '#core/std';
 import { COMMANDS } from './commands/all.ts';
 import { createContext } from './context.ts';
-import { formatError } from './error.ts';
 import { ExitCode, exitCodeOf } from './exit.ts';
 import type { Io } from './io.ts';
 import { paintFor } from './paint.ts';
@@ -47,8 +46,8 @@ function usageError(thrown: CommanderError, argv: readonly string[]): AppError {
 
 async function reportFailure(io: Io, thrown: unknown, argv: readonly string[]): Promise<void> {
   // Loaded late: only a failure needs it.
-  const { viewOfError } = await import('#surface/server/api');
+  const { formatError, viewForPerson } = await import('./error.ts');
   const paint = paintFor(io.stderr, io.env, !argv.includes('--no-color'));
-  io.stderr.write(formatError(viewOfError(thrown), paint));
+  io.stderr.write(formatError(viewForPerson(thrown), paint));
   if (argv.includes('--debug') && thrown instanceof Error) io.stderr.write(`${thrown.stack ?? ''}\n`);
 }

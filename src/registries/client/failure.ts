@@ -123,15 +123,15 @@ function plainWords(text: string): string {
 }
 
 function hintOf(code: OciCode, registry: string, refusal: Refusal): { hint?: string } {
-  const asked = refusal.scopes.length === 0 ? '' : ` asked for ${refusal.scopes.join(' ')}`;
+  const asked = refusal.scopes.length === 0 ? '' : ` for ${refusal.scopes.join(' ')}`;
   if (code === 'UNAUTHORIZED') {
     const remedy =
       refusal.identity === 'anonymous'
         ? `set registries."${registry}".credentials, or log in with docker or podman`
         : 'check that the password or token still holds';
-    return { hint: `we are ${refusal.identity}${asked}: ${remedy}` };
+    return { hint: `asked as ${refusal.identity}${asked}: ${remedy}` };
   }
-  if (code === 'DENIED') return { hint: `we are ${refusal.identity}${asked}: give that account the access it lacks` };
+  if (code === 'DENIED') return { hint: `asked as ${refusal.identity}${asked}: give that account the access it lacks` };
   if (code === 'TOOMANYREQUESTS') return { hint: 'wait, or use credentials with a higher limit' };
   return {};
 }
@@ -155,7 +155,7 @@ export function brokenError(attempt: Attempt, thrown: unknown): RegistryError {
     });
   }
   if (isProxyFailure(attempt, code)) {
-    return proxyError(attempt, code === '' ? messageOf(thrown) : `${code}: ${firstSentence(thrown)}`, common);
+    return proxyError(attempt, proxyWords(thrown, code), common);
   }
   if (BROKEN_OFF.test(code)) {
     return new RegistryError('UPSTREAM_UNAVAILABLE', `${attempt.registry} broke off ${name}`, {
@@ -189,9 +189,21 @@ export function proxyError(attempt: Attempt, why: string, options: RegistryError
   });
 }
 
+/** What the runtime's word for the commonest troubles means. */
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there (ECONNREFUSED)',
+  ENOTFOUND: 'its name is not known to the DNS (ENOTFOUND)',
+};
+
+function proxyWords(thrown: unknown, code: string): string {
+  const words = firstSentence(thrown);
+  return code === '' || words.includes(code) ? words : `${code}: ${words}`;
+}
+
 /** Bun adds advice for its own users. */
 function firstSentence(thrown: unknown): string {
-  return messageOf(thrown).replace(/\. (?:Is the computer|For more information).*$/s, '');
+  const known = PLAIN_WORDS[systemCodeOf(thrown) ?? ''];
+  return known ?? messageOf(thrown).replace(/\. (?:Is the computer|For more information).*$/s, '');
 }
 
 /** A registry whose answer cannot be true. */

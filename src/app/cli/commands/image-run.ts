@@ -20,8 +20,14 @@ export const list: CommandRun = async (context, typed) => {
       : placeImages(context, session, { place: parsePlace(name, config), limit }),
   );
   context.answer({ kind: 'Image', items, text: () => imageTable(context, items) });
+  if (items.length === 0) noteEmpty(context, name ?? config.storage.path);
   return ExitCode.ok;
 };
+
+function noteEmpty(context: Context, where: string): void {
+  if (context.format === 'text')
+    context.note(`There are no images in ${where}. Copy one: entrepot image copy SOURCE DESTINATION`);
+}
 
 async function localImages(context: Context, session: Session, limit: number): Promise<ImageItem[]> {
   const operations = await session.operations();
@@ -46,8 +52,7 @@ async function placeImages(context: Context, session: Session, { place, limit }:
 }
 
 function imageTable({ io }: Context, items: readonly ImageItem[]): string {
-  if (items.length === 0 && io.stdout.isTerminal)
-    return 'There are no images. Copy one: entrepot image copy SOURCE DESTINATION\n';
+  if (items.length === 0) return '';
   const rows = items.map((item) => [
     `${item.repository}:${item.tag ?? ''}`,
     shortDigest(item.digest),

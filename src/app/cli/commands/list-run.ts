@@ -1,7 +1,7 @@
 import { RegistryError } from '#core/oci';
 import { looksLikeHost } from '#surface/config';
 import { allPages, listRepositories, listTags } from '../../commands/list.ts';
-import { parsePlace } from '../../commands/place.ts';
+import { formatPlace, parsePlace } from '../../commands/place.ts';
 import { ExitCode } from '../exit.ts';
 import type { CommandRun } from '../spec.ts';
 import { formatTable } from '../table.ts';
@@ -41,6 +41,9 @@ export const repositories: CommandRun = async (context, typed) => {
         items.map(({ name }) => [name]),
       ),
   });
+  if (items.length === 0 && context.format === 'text') {
+    context.note(`There are no repositories in ${host ?? (await context.config()).storage.path}.`);
+  }
   return ExitCode.ok;
 };
 
@@ -57,5 +60,6 @@ export const tags: CommandRun = async (context, typed) => {
   });
   const rows = items.map((tag) => [tag.name, tag.digest]);
   context.answer({ kind: 'Tag', items, text: () => formatTable(context.io.stdout, ['tag', 'digest'], rows) });
+  if (items.length === 0 && context.format === 'text') context.note(`${formatPlace(place)} has no tags.`);
   return ExitCode.ok;
 };

@@ -3,7 +3,7 @@ import { type MirrorConfig, nearest } from '#surface/config';
 import type { MirrorReport } from '#surface/server/api';
 import type { Context } from '../context.ts';
 import { formatError } from '../error.ts';
-import { ExitCode } from '../exit.ts';
+import { ExitCode, isAuth } from '../exit.ts';
 import { type CommandRun, flagOption } from '../spec.ts';
 import { formatBytes, formatDuration, plural } from '../table.ts';
 
@@ -66,5 +66,7 @@ function exitCode(report: MirrorReport, context: Context): number {
     return ExitCode.interrupted;
   }
   if (report.failed === 0) return ExitCode.ok;
-  return report.copied + report.unchanged > 0 ? ExitCode.partly : ExitCode.failed;
+  if (report.copied + report.unchanged > 0) return ExitCode.partly;
+  const failures = report.images.filter(({ outcome }) => outcome === 'failed');
+  return failures.every(({ error }) => isAuth(error?.code)) ? ExitCode.auth : ExitCode.failed;
 }
