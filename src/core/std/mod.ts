@@ -21,6 +21,9 @@ export {
   type ByteStream,
   chunksOf,
   collectBytes,
+  freeChunk,
+  hasFreeableChunks,
   streamFrom,
   streamOf,
+  withFreeableChunks,
 } from './stream.ts';

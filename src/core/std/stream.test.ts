@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { type ByteStream, chunksOf, collectBytes, streamFrom, streamOf } from './stream.ts';
+import {
+  type ByteStream,
+  chunksOf,
+  collectBytes,
+  freeChunk,
+  hasFreeableChunks,
+  streamFrom,
+  streamOf,
+  withFreeableChunks,
+} from './stream.ts';
 
 const bytes = (...values: number[]) => new Uint8Array(values);
 const tooLarge = () => new Error('too large');
@@ -68,6 +77,16 @@ describe('byte streams', () => {
     await expect(collectBytes(stream, 25, tooLarge)).rejects.toThrow('too large');
     expect(seen).toEqual({ pulled: 3, left: true });
     await expect(collectBytes(new Uint8Array(26), 25, tooLarge)).rejects.toThrow('too large');
+  });
+
+  test('chunks are freed only where that was said, and views never', () => {
+    expect([hasFreeableChunks(streamOf(bytes(1))), hasFreeableChunks(bytes(1))]).toEqual([false, false]);
+    expect(hasFreeableChunks(withFreeableChunks(streamOf(bytes(1))))).toBe(true);
+    const whole = bytes(1, 2);
+    const view = bytes(1, 2, 3).subarray(1);
+    freeChunk(whole);
+    freeChunk(view);
+    expect([whole.byteLength, view.byteLength]).toEqual([0, 2]);
   });
 
   test('an error of the source comes through', async () => {

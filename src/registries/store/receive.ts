@@ -1,6 +1,6 @@
 import { algorithmOf, createHasher, type Digest, type DigestHasher, RegistryError } from '#core/oci';
 import { type AppendOptions, type Call, sizeMismatch } from '#core/registry';
-import { type ByteSource, chunksOf } from '#core/std';
+import { type ByteSource, chunksOf, hasFreeableChunks } from '#core/std';
 import type { StoreContext } from './context.ts';
 import type { WriteFile } from './fs.ts';
 import type { Session } from './session.ts';
@@ -17,7 +17,9 @@ export async function receive(
   const hasher = await hasherOf(context, session);
   const before = session.offset;
   const limits = { sizeBytes: size, blobBytes: context.limits.blobBytes };
-  const receivedBytes = await writeChunks(session, { file, hasher }, checked(body, { before, limits }, call));
+  const freesChunks = hasFreeableChunks(body);
+  const chunks = checked(body, { before, limits }, call);
+  const receivedBytes = await writeChunks(session, { file, hasher, freesChunks }, chunks);
   if (size !== undefined && receivedBytes !== size) throw sizeMismatch(size, receivedBytes);
 }
 
@@ -50,24 +52,27 @@ export async function digestOfSession(context: StoreContext, session: Session, w
   return hasher.digest();
 }
 
+type Sink = { readonly file: WriteFile; readonly hasher: DigestHasher; readonly freesChunks: boolean };
+
 /**
  * The disk writes chunks while the processor hashes the next. Whatever ends the body, `offset` is then the length
  * up to which all bytes are in the file, and the hasher is kept only if it has seen exactly those.
  */
 async function writeChunks(
   session: Session,
-  { file, hasher }: { readonly file: WriteFile; readonly hasher: DigestHasher },
+  { file, hasher, freesChunks }: Sink,
   chunks: AsyncGenerator<Uint8Array>,
 ): Promise<number> {
   const before = session.offset;
-  const window = createWriteWindow(file, before);
+  const window = createWriteWindow(file, { start: before, freesChunks });
   let hashedTo = before;
   session.hasher = undefined;
   try {
     for await (const chunk of chunks) {
       const taken = window.add(chunk);
-      hasher.update(chunk);
       hashedTo += chunk.byteLength;
+      hasher.update(chunk);
+      // From here on the chunk may have been freed.
       await taken;
     }
   } finally {

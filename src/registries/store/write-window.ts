@@ -1,3 +1,4 @@
+import { freeChunk } from '#core/std';
 import type { WriteFile } from './fs.ts';
 
 /** Bytes on their way to the disk while more arrive: hides the latency of writes. With 2 MiB a push of 1 GiB held 30 MB more. */
@@ -15,9 +16,15 @@ export type WriteWindow = {
   readonly settled: number;
 };
 
-type Pending = { readonly end: number; readonly sizeBytes: number; readonly written: Promise<unknown> };
+type Pending = { readonly end: number; readonly chunk: Uint8Array; readonly written: Promise<unknown> };
 
-export function createWriteWindow(file: WriteFile, start: number): WriteWindow {
+export type WindowOptions = {
+  readonly start: number;
+  /** Whether a chunk that was written may be freed at once. */
+  readonly freesChunks: boolean;
+};
+
+export function createWriteWindow(file: WriteFile, { start, freesChunks }: WindowOptions): WriteWindow {
   const pending: Pending[] = [];
   let position = start;
   let settled = start;
@@ -26,8 +33,9 @@ export function createWriteWindow(file: WriteFile, start: number): WriteWindow {
   const settleOldest = async (oldest: Pending) => {
     await oldest.written;
     pending.shift();
-    waitingBytes -= oldest.sizeBytes;
+    waitingBytes -= oldest.chunk.byteLength;
     settled = oldest.end;
+    if (freesChunks) freeChunk(oldest.chunk);
   };
   const drain = async () => {
     for (let oldest = pending[0]; oldest; oldest = pending[0]) await settleOldest(oldest);
@@ -39,7 +47,7 @@ export function createWriteWindow(file: WriteFile, start: number): WriteWindow {
       written.catch(() => {});
       position += chunk.byteLength;
       waitingBytes += chunk.byteLength;
-      pending.push({ end: position, sizeBytes: chunk.byteLength, written });
+      pending.push({ end: position, chunk, written });
       for (let oldest = pending[0]; oldest && waitingBytes > WINDOW_BYTES; oldest = pending[0]) {
         await settleOldest(oldest);
       }

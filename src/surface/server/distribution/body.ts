@@ -1,5 +1,5 @@
 import { RegistryError } from '#core/oci';
-import type { ByteSource, ByteStream, Clock } from '#core/std';
+import { type ByteSource, type ByteStream, type Clock, withFreeableChunks } from '#core/std';
 import type { ServerLimits } from '../limits.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -13,7 +13,7 @@ export function bodyOf(exchange: Exchange): ByteSource {
     exchange.bytesIn += sizeBytes;
     if (exchange.bytesIn > env.limits.blobBytes) throw tooLarge(env.limits.blobBytes);
   };
-  return pacedBody(http.body, {
+  const paced = pacedBody(http.body, {
     sender: env.limits.sender,
     clock: env.clock,
     onBytes: counted,
@@ -21,6 +21,8 @@ export function bodyOf(exchange: Exchange): ByteSource {
       exchange.closes = true;
     },
   });
+  // Bun makes each chunk for this body alone.
+  return withFreeableChunks(paced);
 }
 
 /** The length that the sender announced. Throws BLOB_TOO_LARGE, SIZE_INVALID. */
