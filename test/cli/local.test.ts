@@ -100,6 +100,7 @@ describe('commands on a folder that nobody serves', () => {
       .trimEnd()
       .split('\n')
       .map((line) => line.split('\t'));
+    expect(rows.map(([, digest]) => digest?.length)).toEqual([71, 71]);
     expect(rows.map(([name, , , platforms]) => [name, platforms])).toEqual([
       ['team/hello:1.0.0', 'linux/amd64 linux/arm64'],
       ['team/hello:latest', 'linux/amd64 linux/arm64'],
@@ -117,8 +118,9 @@ describe('commands on a folder that nobody serves', () => {
     });
   }
   test('scrub finds nothing wrong', async () => {
-    const { code, stdout } = await shell.run('scrub --progress none');
+    const { code, stdout, stderr } = await shell.run('scrub --progress plain');
     expect([code, stdout.endsWith(': all as they should be.\n')]).toEqual([0, true]);
+    expect(stderr).toMatch(/scrub: 0 of \d+ blobs, 0% of the bytes\n/);
   });
   test('scrub finds a damaged blob, and fails', async () => {
     const [tag] = itemsOf<{ digest: string }>((await shell.run('tag list team/hello -o json')).stdout);
@@ -152,8 +154,17 @@ describe('commands on a folder that nobody serves', () => {
     expect([code, stderr.split('\n')[0]]).toEqual([1, 'error: there is no repository team/nothing']);
   });
   test('gc plan changes nothing, gc run answers what it did', async () => {
-    expect((await shell.run('gc plan')).stdout).toContain('Nothing was changed; entrepot gc run does it.\n');
-    expect((await shell.run('gc run -o json')).stdout).toContain('"applied": true');
+    writeFileSync(join(folder.path, 'soon.yaml'), 'version: 1\nstorage: { gcGrace: 0s }\n');
+    expect((await shell.run('gc plan')).stdout).toStartWith(
+      'Nothing to remove. What nothing refers to is kept for 24h',
+    );
+    await shell.run('image delete team/hello:1.0.0 --yes');
+    const options = '--untagged --config soon.yaml';
+    const planned = (await shell.run(`gc plan ${options}`)).stdout;
+    expect(planned).toMatch(/^gc would remove \d+ manifests? and .+Nothing was changed; entrepot gc run does it\.\n$/);
+    expect((await shell.run(`gc plan ${options}`)).stdout).toBe(planned);
+    expect((await shell.run(`gc run ${options} -o json`)).stdout).toContain('"applied": true');
+    expect((await shell.run(`gc plan ${options}`)).stdout).toStartWith('Nothing to remove.');
   });
   test('a socket that a killed server left behind is seen through', async () => {
     const socket = join(folder.path, 'data', 'entrepot.sock');

@@ -76,7 +76,8 @@ describe('wrong usage', () => {
     {
       name: 'mirrors without a configuration',
       argv: 'mirror apply',
-      stderr: 'error: the configuration has no mirrors\n  do   entrepot init writes an example\n',
+      stderr:
+        'error: the configuration has no mirrors\n  why  there is no entrepot.yaml here, and --config names none\n  do   entrepot init writes an example\n',
     },
   ];
   for (const { name, argv, stderr } of cases) {

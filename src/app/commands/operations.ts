@@ -1,5 +1,5 @@
 import { type ManifestReference, parseRepository, parseTag, RegistryError, tryParseManifestReference } from '#core/oci';
-import type { Operations, Status } from '#surface/server/api';
+import type { Operations, Running, Status } from '#surface/server/api';
 import { type App, durationOf, systemCall } from '../compose.ts';
 import { deleteImage, type Shelf, showImage } from './image.ts';
 import { listImages, listRepositories, listTags } from './list.ts';
@@ -34,8 +34,9 @@ export function createOperations(app: App, serving: () => ServingFacts | undefin
       const { manifests, blobLinks, blobs, blobBytes, orphanFiles, orphanBytes } = await app.store.gcPlan(options);
       return { applied: false, manifests, blobLinks, blobs, files: orphanFiles, bytes: blobBytes + orphanBytes };
     },
-    scrub: async ({ signal }) => {
-      const { blobs, blobBytes, manifests, damaged } = await app.store.scrub({ signal });
+    scrub: async (running) => {
+      const onProgress = await scrubProgress(app, running);
+      const { blobs, blobBytes, manifests, damaged } = await app.store.scrub({ signal: running.signal, onProgress });
       return {
         blobs,
         manifests,
@@ -44,6 +45,23 @@ export function createOperations(app: App, serving: () => ServingFacts | undefin
       };
     },
     mirrorApply: (request, running) => applyMirrors(app, request, running),
+  };
+}
+
+/** A scrub of a full disk takes hours; a line so often shows that it goes on. */
+const SAY_EVERY_MS = 5_000;
+
+async function scrubProgress({ store, machine }: App, { onProgress }: Running) {
+  const all = await store.usage();
+  const say = (blobs: number, percent: number) =>
+    onProgress({ kind: 'run-started', title: `scrub: ${blobs} of ${all.blobs} blobs, ${percent}% of the bytes` });
+  let saidAtMs = machine.clock.now();
+  if (all.blobs > 0) say(0, 0);
+  return (done: { readonly blobs: number; readonly blobBytes: number }) => {
+    const nowMs = machine.clock.now();
+    if (nowMs - saidAtMs < SAY_EVERY_MS) return;
+    saidAtMs = nowMs;
+    say(done.blobs, Math.min(100, Math.floor((100 * done.blobBytes) / Math.max(1, all.blobBytes))));
   };
 }
 

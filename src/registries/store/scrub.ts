@@ -10,6 +10,8 @@ export type ScrubOptions = {
   /** How fast to read. Default: what leaves most of a disk to pulls. */
   readonly bytesPerSecond?: number;
   readonly signal?: AbortSignal;
+  /** Told after each blob; manifests are small and come last. */
+  readonly onProgress?: (done: { readonly blobs: number; readonly blobBytes: number }) => void;
 };
 
 export type Damage = {
@@ -43,6 +45,7 @@ export async function scrub(context: StoreContext, options: ScrubOptions): Promi
     report.blobBytes += row.size_bytes;
     const damage = await scrubBlob(context, row, throttle);
     if (damage) damaged.push(damage);
+    options.onProgress?.({ blobs: report.blobs, blobBytes: report.blobBytes });
   }
   for await (const row of rowsOf<BlobRow>(context, 'manifests')) {
     options.signal?.throwIfAborted();

@@ -55,7 +55,8 @@ function imageTable({ io }: Context, items: readonly ImageItem[]): string {
   if (items.length === 0) return '';
   const rows = items.map((item) => [
     `${item.repository}:${item.tag ?? ''}`,
-    shortDigest(item.digest),
+    // Whole for programs: they pull by it.
+    io.stdout.isTerminal ? shortDigest(item.digest) : item.digest,
     formatBytes(item.sizeBytes),
     item.platforms.join(' ') || (item.artifactType ?? '-'),
   ]);

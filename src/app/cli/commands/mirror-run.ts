@@ -11,13 +11,9 @@ export const apply: CommandRun = async (context, typed) => {
   const { words } = typed;
   const config = await context.config();
   const known = Object.keys(config.mirrors);
+  if (known.length === 0) throw noMirrors((await context.readConfig()).found);
   for (const name of words) requireMirror(name, known);
   const names = words.length > 0 ? words : known;
-  if (names.length === 0) {
-    throw new AppError('CONFIG_INVALID', 'the configuration has no mirrors', {
-      hint: 'entrepot init writes an example',
-    });
-  }
   const about = names.map((name) => `${aboutText(name, config.mirrors[name])}\n`).join('');
   if (!(await context.confirm(`${about}Apply ${names.join(', ')}?`))) {
     context.note('Nothing was copied.');
@@ -40,11 +36,18 @@ function aboutText(name: string, mirror: MirrorConfig | undefined): string {
   return `${name}: ${mirror.repositories.join(', ')} of ${mirror.source} to ${mirror.destinations.join(', ')}${platforms}`;
 }
 
+function noMirrors(found: boolean): AppError {
+  return new AppError('CONFIG_INVALID', 'the configuration has no mirrors', {
+    why: found ? 'nothing stands under "mirrors"' : 'there is no entrepot.yaml here, and --config names none',
+    hint: found ? 'see examples/ and docs/guides/mirror.md for one' : 'entrepot init writes an example',
+  });
+}
+
 function requireMirror(name: string, known: readonly string[]): void {
   if (known.includes(name)) return;
   const meant = nearest(name, known);
   throw new AppError('USAGE', `there is no mirror "${name}"`, {
-    why: known.length === 0 ? 'the configuration has none' : `the configuration has ${known.join(', ')}`,
+    why: `the configuration has ${known.join(', ')}`,
     hint: meant === undefined ? 'entrepot config show' : `did you mean ${meant}?`,
   });
 }

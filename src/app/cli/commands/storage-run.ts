@@ -10,12 +10,16 @@ export const gcRun: CommandRun = (context, typed) =>
   gc(context, { apply: true, untagged: flagOption(typed, 'untagged') });
 
 async function gc(context: Context, options: { readonly apply: boolean; readonly untagged: boolean }): Promise<number> {
+  const config = await context.config();
   const report = await context.withSession(async (session) => (await session.operations()).gc(options));
-  context.answer({ kind: 'GcReport', items: [report], text: () => gcText(report) });
+  context.answer({ kind: 'GcReport', items: [report], text: () => gcText(report, config.storage.gcGrace) });
   return ExitCode.ok;
 }
 
-function gcText(report: GcReport): string {
+function gcText(report: GcReport, grace: string): string {
+  if (report.manifests + report.blobs + report.files + report.bytes === 0) {
+    return `Nothing to remove. What nothing refers to is kept for ${grace} first (storage.gcGrace).\n`;
+  }
   const what = `${plural(report.manifests, 'manifest')} and ${plural(report.blobs, 'blob')}, ${formatBytes(report.bytes)}`;
   if (report.applied) return `Removed ${what}.\n`;
   return `gc would remove ${what}. Nothing was changed; entrepot gc run does it.\n`;
@@ -50,7 +54,7 @@ function statusText(report: Status): string {
     `entrepot   ${report.version}`,
     `server     ${report.serving ? `serving at ${report.url} since ${report.startedAt}` : 'not running'}`,
     `storage    ${storage.path}`,
-    `content    ${plural(storage.repositories, 'repository', 'repositories')}, ${plural(storage.manifests, 'manifest')}, ${plural(storage.blobs, 'blob')}, ${formatBytes(storage.blobBytes)}`,
+    `content    ${plural(storage.repositories, 'repository', 'repositories')}, ${plural(storage.tags, 'tag')}, ${plural(storage.manifests, 'manifest')}, ${plural(storage.blobs, 'blob')}, ${formatBytes(storage.blobBytes)}`,
     `namespaces ${report.namespaces.join(', ') || 'none: every name is hosted'}`,
     `mirrors    ${report.mirrors.join(', ') || 'none'}`,
   ];
