@@ -16,7 +16,7 @@ import type { ByteSource } from '#core/std';
 import { adopt } from './adopt.ts';
 import { mountBlob, unlinkBlob } from './catalog/blob.ts';
 import { readBlobSize, readHolders } from './catalog/read.ts';
-import { inBackground, type StoreContext, seenKey } from './context.ts';
+import { holdingGc, inBackground, type StoreContext, seenKey } from './context.ts';
 import { digestOfSession, receive } from './receive.ts';
 import { repositoryOf } from './repository.ts';
 import { storing } from './storage-error.ts';
@@ -26,21 +26,12 @@ type BlobMethods = Pick<Reader, 'resolveBlob' | 'getBlob'> &
   Pick<Writer, 'putBlob' | 'mountBlob'> &
   Pick<Deleter, 'deleteBlob'>;
 
-/** What an entry of the memory of questions costs beside its key. */
-const SEEN_OVERHEAD_BYTES = 100;
-
 export function blobMethods(context: StoreContext, startUpload: Writer['startUpload']): BlobMethods {
   return {
     async resolveBlob(repository, digest) {
-      const size = await sizeOf(context, repository, digest);
-      const key = seenKey(repository, digest);
-      context.seen.set(key, context.clock.now(), key.length + SEEN_OVERHEAD_BYTES);
-      const dropping = context.dropping.get(key);
-      if (dropping === undefined) return servedBy(context.name, { mediaType: MediaType.octets, digest, size });
-      // Too late to hold gc back: what it leaves is the answer.
-      await Promise.allSettled([dropping]);
-      const left = await sizeOf(context, repository, digest);
-      return servedBy(context.name, { mediaType: MediaType.octets, digest, size: left });
+      const look = () => sizeOf(context, repository, digest);
+      const size = await holdingGc(context, seenKey(repository, digest), look);
+      return servedBy(context.name, { mediaType: MediaType.octets, digest, size });
     },
     async getBlob(repository, digest, { range }) {
       const size = await sizeOf(context, repository, digest);

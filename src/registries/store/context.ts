@@ -25,9 +25,9 @@ export type StoreContext = {
   readonly repositoryIds: SizedCache<number>;
   /** One at a time for a digest: putting its file in place, and taking it away. */
   readonly blobTurns: Turns;
-  /** When a repository's blob was last asked about: a pusher that was told "it is here" relies on it. */
+  /** When a repository's blob or manifest was last asked about by digest: a pusher that was told "it is here" relies on it. */
   readonly seen: SizedCache<number>;
-  /** Links that gc is dropping right now, with the outcome to wait for. */
+  /** What gc is dropping right now, with the outcome to wait for. */
   readonly dropping: Map<string, Promise<unknown>>;
   readonly sessions: Map<string, Session>;
   /** Shard folders whose names are known to be on disk. */
@@ -38,6 +38,29 @@ export type StoreContext = {
 
 export function seenKey(repository: RepositoryName, digest: Digest | string): string {
   return `${repository}\n${digest}`;
+}
+
+/** What an entry of the memory of questions costs beside its key. */
+const SEEN_OVERHEAD_BYTES = 100;
+
+/**
+ * Looks whether something is here and holds gc back from it if so. gc is told before the look: one that has decided
+ * already is waited for, one that decides later knows.
+ */
+export async function holdingGc<T>(
+  { seen, dropping, clock }: StoreContext,
+  key: string,
+  look: () => Promise<T>,
+): Promise<T> {
+  seen.set(key, clock.now(), key.length + SEEN_OVERHEAD_BYTES);
+  const outcome = dropping.get(key);
+  if (outcome !== undefined) await Promise.allSettled([outcome]);
+  try {
+    return await look();
+  } catch (thrown) {
+    seen.delete(key);
+    throw thrown;
+  }
 }
 
 /** Does something without letting the caller wait; its failure is logged. */

@@ -1,4 +1,4 @@
-import type { RepositoryName } from '#core/oci';
+import type { Digest, RepositoryName } from '#core/oci';
 import { dropBlobs, dropLinks, dropUntagged, type LinkPair, trimHistory } from './catalog/gc.ts';
 import {
   type LinkRow,
@@ -103,32 +103,42 @@ export async function gcRun(context: StoreContext, options: GcOptions): Promise<
 type UntaggedOf = { readonly id: number; readonly name: RepositoryName; readonly beforeMs: number };
 
 async function dropUntaggedOf(context: StoreContext, { id, name, beforeMs }: UntaggedOf): Promise<number> {
-  const digests = await context.cache.change(
-    name,
-    () => context.database.write(dropUntagged, { repositoryId: id, beforeMs }),
-    (dropped) => dropped,
-  );
-  return digests.length;
+  const untagged = (await readUntagged(context.database, id, beforeMs)).map(({ digest }) => digest);
+  const wasAsked = (digest: Digest) => isAsked(context, seenKey(name, digest), beforeMs);
+  const asked = untagged.filter(wasAsked);
+  const candidates = untagged.filter((digest) => !wasAsked(digest));
+  if (candidates.length === 0) return 0;
+  const args = { repositoryId: id, beforeMs, candidates, asked };
+  const keys = candidates.map((digest) => seenKey(name, digest));
+  const drop = () => announced(context, keys, context.database.write(dropUntagged, args));
+  return (await context.cache.change(name, drop, (dropped) => dropped)).length;
+}
+
+/** Somebody was told that it is here, and may be about to push what needs it. */
+function isAsked({ seen }: StoreContext, key: string, beforeMs: number): boolean {
+  return (seen.get(key) ?? Number.NEGATIVE_INFINITY) > beforeMs;
 }
 
 function isLoose(context: StoreContext, row: LinkRow, beforeMs: number): boolean {
   if (row.referenced === 1 || row.linked_at_ms > beforeMs) return false;
-  // Somebody was told that the blob is here and may be about to push the manifest.
-  return (context.seen.get(seenKey(row.name, row.digest)) ?? Number.NEGATIVE_INFINITY) <= beforeMs;
+  return !isAsked(context, seenKey(row.name, row.digest), beforeMs);
 }
 
-/** Whoever asks about one of these links meanwhile waits for the outcome instead of hearing "it is here". */
 async function dropLoose(context: StoreContext, rows: readonly LinkRow[], beforeMs: number): Promise<number> {
   const loose = rows.filter((row) => isLoose(context, row, beforeMs));
   if (loose.length === 0) return 0;
   const pairs: LinkPair[] = loose.map(({ repository_id, blob_id }) => ({ repository_id, blob_id }));
-  const dropping = context.database.write(dropLinks, { pairs, beforeMs });
   const keys = loose.map((row) => seenKey(row.name, row.digest));
-  for (const key of keys) context.dropping.set(key, dropping);
+  return await announced(context, keys, context.database.write(dropLinks, { pairs, beforeMs }));
+}
+
+/** Whoever asks about one of these meanwhile waits for the outcome instead of hearing "it is here". */
+async function announced<T>({ dropping }: StoreContext, keys: readonly string[], outcome: Promise<T>): Promise<T> {
+  for (const key of keys) dropping.set(key, outcome);
   try {
-    return await dropping;
+    return await outcome;
   } finally {
-    for (const key of keys) context.dropping.delete(key);
+    for (const key of keys) dropping.delete(key);
   }
 }
 

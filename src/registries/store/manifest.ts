@@ -28,7 +28,7 @@ import { isSqlError } from '#core/sql';
 import { deleteManifest, type PutManifestArgs, putManifest } from './catalog/manifest.ts';
 import { readByDigest, readByTag, readManifestBytes } from './catalog/read.ts';
 import { deleteTag } from './catalog/tag.ts';
-import type { StoreContext } from './context.ts';
+import { holdingGc, type StoreContext, seenKey } from './context.ts';
 import { findRepository, repositoryOf } from './repository.ts';
 import { principalKey } from './session.ts';
 import { contentMissing, storing } from './storage-error.ts';
@@ -41,7 +41,10 @@ export function manifestMethods(context: StoreContext): ManifestMethods {
   const { name, cache } = context;
   return {
     async resolveManifest(repository, reference) {
-      return servedBy(name, cache.find(repository, reference) ?? (await resolve(context, repository, reference)));
+      const look = async () => cache.find(repository, reference) ?? (await resolve(context, repository, reference));
+      // Who asks by digest may be about to push an index of it; a tag holds what it stands for by itself.
+      if (!isDigest(reference)) return servedBy(name, await look());
+      return servedBy(name, await holdingGc(context, seenKey(repository, reference), look));
     },
     async getManifest(repository, reference) {
       const descriptor = cache.find(repository, reference) ?? (await resolve(context, repository, reference));

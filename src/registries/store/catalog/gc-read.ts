@@ -15,6 +15,7 @@ export async function readUntagged(queries: Queries, repositoryId: number, befor
   return await queries.read<{ id: number; digest: Digest; size_bytes: number }>(UNTAGGED_MANIFESTS, [
     repositoryId,
     beforeMs,
+    '[]',
   ]);
 }
 

@@ -50,13 +50,14 @@ export const dropBlobs = defineCommand(
 );
 
 /**
- * Manifests of a repository that are old and that nothing leads to: no tag, no index, no subject that is kept.
+ * Manifests of a repository (?1) that are old (?2) and that nothing leads to: no tag, no index, no subject that is
+ * kept, and nobody who was told that they are there (?3, digests as JSON).
  * What a kept manifest leads to is kept: children of an index, referrers of a subject, and so on.
  */
 export const UNTAGGED_MANIFESTS = `
 WITH RECURSIVE kept(manifest_id, digest) AS (
   SELECT l.manifest_id, m.digest FROM manifest_links l JOIN manifests m ON m.id = l.manifest_id
-  WHERE l.repository_id = ?1 AND (l.pushed_at_ms > ?2 OR EXISTS
+  WHERE l.repository_id = ?1 AND (l.pushed_at_ms > ?2 OR m.digest IN (SELECT value FROM json_each(?3)) OR EXISTS
     (SELECT 1 FROM tags t WHERE t.repository_id = l.repository_id AND t.manifest_id = l.manifest_id))
   UNION
   SELECT m.id, m.digest FROM kept k JOIN manifest_children c ON c.repository_id = ?1 AND c.manifest_id = k.manifest_id
@@ -68,18 +69,28 @@ WITH RECURSIVE kept(manifest_id, digest) AS (
 SELECT l.manifest_id AS id, m.digest, m.size_bytes FROM manifest_links l JOIN manifests m ON m.id = l.manifest_id
 WHERE l.repository_id = ?1 AND l.manifest_id NOT IN (SELECT manifest_id FROM kept)`;
 
+export type DropUntaggedArgs = {
+  readonly repositoryId: number;
+  readonly beforeMs: number;
+  /** What may go, as far as nothing leads to it now. */
+  readonly candidates: readonly string[];
+  /** What somebody was told to be there: it stays, and what it leads to. */
+  readonly asked: readonly string[];
+};
+
 /** Takes a repository's untagged manifests out; their digests. */
-export const dropUntagged = defineCommand(
-  'store.dropUntagged',
-  async (tx, { repositoryId, beforeMs }: { readonly repositoryId: number; readonly beforeMs: number }) => {
-    const rows = await tx.read<{ id: number; digest: string; size_bytes: number }>(UNTAGGED_MANIFESTS, [
-      repositoryId,
-      beforeMs,
-    ]);
-    for (const { id, digest } of rows) await unlinkManifest(tx, { repository: repositoryId, manifest: id }, digest);
-    return rows.map((row) => row.digest as Digest);
-  },
-);
+export const dropUntagged = defineCommand('store.dropUntagged', async (tx, args: DropUntaggedArgs) => {
+  const { repositoryId, beforeMs, asked } = args;
+  const candidates = new Set(args.candidates);
+  const rows = await tx.read<{ id: number; digest: string; size_bytes: number }>(UNTAGGED_MANIFESTS, [
+    repositoryId,
+    beforeMs,
+    JSON.stringify(asked),
+  ]);
+  const dropped = rows.filter(({ digest }) => candidates.has(digest));
+  for (const { id, digest } of dropped) await unlinkManifest(tx, { repository: repositoryId, manifest: id }, digest);
+  return dropped.map((row) => row.digest as Digest);
+});
 
 /** Keeps the newest entries of these tags' history. */
 export const trimHistory = defineCommand(
