@@ -35,16 +35,14 @@ afterAll(async () => {
 
 type Fetch = typeof globalThis.fetch;
 
-async function tagsSeen(
-  yaml: string,
-  env: Record<string, string>,
-  name = host,
-  ...[repository = 'app', fetch = globalThis.fetch]: [string?, Fetch?]
-) {
+type Asked = { readonly name?: string; readonly of?: string; readonly fetch?: Fetch };
+
+async function tagsSeen(yaml: string, env: Record<string, string>, asked: Asked = {}) {
+  const { name = host, of = 'app', fetch = globalThis.fetch } = asked;
   const config = requireConfig(readConfig({ text: `version: 1\n${yaml}`, file: 'entrepot.yaml', folder }));
   const machine = { clock: systemClock(), cwd: folder, env, fetch, log: silentLog(), version: '1' };
   const client = await createClients(config, machine).get(name, 'source');
-  return (await client.tags(parseRepository(repository), { limit: 10 }, systemCall('test'))).value.items;
+  return (await client.tags(parseRepository(of), { limit: 10 }, systemCall('test'))).value.items;
 }
 
 describe('who we are at a registry', () => {
@@ -77,7 +75,9 @@ describe('who we are at a registry', () => {
     },
   ];
   for (const { name, yaml, env, tag, host: asked } of cases) {
-    test(name, async () => expect((await tagsSeen(yaml, env, asked)).map(String)).toEqual([tag]));
+    test(name, async () =>
+      expect((await tagsSeen(yaml, env, asked === undefined ? {} : { name: asked })).map(String)).toEqual([tag]),
+    );
   }
 
   const failures = [
@@ -133,7 +133,7 @@ describe('which credentials, by repository', () => {
     test(name, async () => {
       const yaml = `registries: { "${host}": { credentials: ${list} } }`;
       const env = { SECRET: 'stored', REGISTRY_AUTH_FILE: join(folder, 'auth.json') };
-      expect((await tagsSeen(yaml, env, host, of)).map(String)).toEqual([tagOf(user, 'stored')]);
+      expect((await tagsSeen(yaml, env, { of })).map(String)).toEqual([tagOf(user, 'stored')]);
     });
   }
 });
@@ -156,7 +156,7 @@ describe('a token server elsewhere', () => {
   });
 
   test('is refused when it is not of the site, and the error names the key', async () => {
-    await expect(tagsSeen('', {}, `127.0.0.1:${guarded.port}`)).rejects.toMatchObject({
+    await expect(tagsSeen('', {}, { name: `127.0.0.1:${guarded.port}` })).rejects.toMatchObject({
       hint: expect.stringContaining('trustedHosts'),
     });
   });
@@ -164,7 +164,7 @@ describe('a token server elsewhere', () => {
   test('is asked when trustedHosts names it', async () => {
     const name = `127.0.0.1:${guarded.port}`;
     const yaml = `registries: { "${name}": { trustedHosts: ["localhost:${tokens.port}"] } }`;
-    expect((await tagsSeen(yaml, {}, name)).map(String)).toEqual(['seen']);
+    expect((await tagsSeen(yaml, {}, { name })).map(String)).toEqual(['seen']);
   });
 });
 
@@ -198,7 +198,7 @@ describe('whom we believe to be a registry', () => {
         seen.push(init.tls && 'ca' in init.tls ? String(init.tls.ca).includes('BEGIN CERTIFICATE') : false);
         return Response.json({ name: 'app', tags: ['a'] });
       };
-      await tagsSeen(yaml, {}, asked, 'app', fetch as typeof globalThis.fetch);
+      await tagsSeen(yaml, {}, { name: asked, fetch: fetch as Fetch });
       expect(seen).toEqual([isGiven]);
     });
   }

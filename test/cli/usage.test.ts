@@ -18,7 +18,7 @@ describe('wrong usage', () => {
     {
       name: 'an unknown verb',
       argv: 'image lst',
-      stderr: "error: unknown command 'lst'\n  do   Did you mean list? See entrepot --help\n",
+      stderr: "error: unknown command 'lst'\n  do   Did you mean list? See entrepot image --help\n",
     },
     {
       name: 'an unknown option',
@@ -28,7 +28,8 @@ describe('wrong usage', () => {
     {
       name: 'a missing argument',
       argv: 'image show',
-      stderr: "error: missing required argument 'ref'\n  do   entrepot image show --help\n",
+      stderr:
+        "error: missing required argument 'ref'\n  do   for example: entrepot image show team/app:1.2\n       see entrepot image show --help\n",
     },
     {
       name: 'too many arguments',

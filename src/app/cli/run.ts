@@ -40,7 +40,11 @@ function usageError(thrown: CommanderError, argv: readonly string[]): AppError {
     .trim();
   const typed = argv.filter((word) => !word.startsWith('-')).join(' ');
   const spec = COMMANDS.find(({ path }) => `${typed} `.startsWith(`${path.join(' ')} `));
-  const help = ['entrepot', ...(spec?.path ?? []), '--help'].join(' ');
+  // A noun with a wrong verb: its own help lists the right ones.
+  const noun = COMMANDS.find(({ path }) => path.length > 1 && `${typed} `.startsWith(`${path[0]} `))?.path.slice(0, 1);
+  const help = ['entrepot', ...(spec?.path ?? noun ?? []), '--help'].join(' ');
+  const example = thrown.code === 'commander.missingArgument' ? spec?.examples[0] : undefined;
+  if (example !== undefined) return new AppError('USAGE', what, { hint: `for example: ${example}\nsee ${help}` });
   return new AppError('USAGE', what, { hint: meant === '' ? help : `${meant} See ${help}` });
 }
 
