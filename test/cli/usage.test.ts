@@ -51,7 +51,8 @@ describe('wrong usage', () => {
     {
       name: 'a configuration that is not there',
       argv: 'config show --config nope.yaml',
-      stderr: 'error: cannot read nope.yaml\n  why  there is no such file\n  do   entrepot init writes one\n',
+      stderr:
+        'error: cannot read nope.yaml\n  why  there is no such file\n  do   check the path; entrepot init writes a new entrepot.yaml\n',
     },
     {
       name: 'a reference that is none',

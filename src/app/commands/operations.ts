@@ -70,7 +70,9 @@ function parseManifestReference(text: string): ManifestReference {
   if (reference !== undefined) return reference;
   // parseTag says what a tag is made of; a colon can only be a wrong digest.
   if (!text.includes(':')) return parseTag(text);
-  throw new RegistryError('DIGEST_INVALID', `"${text.slice(0, 80)}" is not a digest`);
+  throw new RegistryError('DIGEST_INVALID', `"${text.slice(0, 80)}" is not a digest`, {
+    hint: 'write sha256: and 64 hexadecimal digits',
+  });
 }
 
 async function statusOf({ config, machine, store }: App, serving: ServingFacts | undefined): Promise<Status> {

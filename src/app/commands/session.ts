@@ -88,6 +88,8 @@ function remoteLocal(socket: string, machine: Machine): Local {
   };
 }
 
+const NOBODY_THERE = ['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'FailedToOpenSocket', 'ConnectionRefused'];
+
 /** Whether a server answers on a socket; a file that a dead one left behind refuses connections. */
 async function isServing(socket: string): Promise<boolean> {
   try {
@@ -97,11 +99,11 @@ async function isServing(socket: string): Promise<boolean> {
     const code = systemCodeOf(thrown);
     if (code === 'EACCES') {
       throw new AppError('STORE_UNUSABLE', `the socket ${socket} belongs to somebody else`, {
+        why: 'the system does not let this user open it (EACCES)',
         hint: 'run this as the user that runs the server',
       });
     }
-    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'FailedToOpenSocket' || code === 'ConnectionRefused')
-      return false;
+    if (code !== undefined && NOBODY_THERE.includes(code)) return false;
     throw thrown;
   }
 }

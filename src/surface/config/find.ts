@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from 'node:path';
-import { AppError, systemCodeOf } from '#core/std';
+import { AppError, messageOf, systemCodeOf } from '#core/std';
 import type { ConfigSource, Override } from './load.ts';
 
 /** What finding a file needs of the machine. */
@@ -43,9 +43,14 @@ async function readSource(machine: ConfigMachine, path: string, shown: string): 
     return { text: await machine.readText(path), file: shown, folder: dirname(path) };
   } catch (cause) {
     const missing = systemCodeOf(cause) === 'ENOENT' || systemCodeOf(cause) === 'ENOTDIR';
+    const isFolder = systemCodeOf(cause) === 'EISDIR';
     throw new AppError(missing ? 'CONFIG_NOT_FOUND' : 'CONFIG_UNREADABLE', `cannot read ${shown}`, {
-      why: missing ? 'there is no such file' : String(cause),
-      hint: missing ? 'entrepot init writes one' : 'check its permissions',
+      why: missing ? 'there is no such file' : isFolder ? 'it is a folder' : messageOf(cause),
+      hint: missing
+        ? 'check the path; entrepot init writes a new entrepot.yaml'
+        : isFolder
+          ? 'name the file in it'
+          : 'let this user read it',
       cause,
     });
   }

@@ -199,7 +199,7 @@ describe('a good file', () => {
   test('a bad override is blamed on its flag', () => {
     const override = { path: ['log', 'level'], value: 'loud', origin: 'ENTREPOT_LOG_LEVEL' };
     const result = readConfig({ text: 'version: 1\n', file: 'a.yaml', folder: '/x' }, [override]);
-    expect(result.problems.map(({ message }) => message)).toEqual([
+    expect(result.problems.map(formatProblem)).toEqual([
       'ENTREPOT_LOG_LEVEL: log.level: expected debug or info or warn or error, got "loud"',
     ]);
   });

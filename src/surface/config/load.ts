@@ -30,8 +30,9 @@ export function readConfig(source: ConfigSource, overrides: readonly Override[] 
   const problemAt = ({ path, at, message }: Finding): ConfigProblem => {
     const override = overrides.findLast((one) => one.path.join('.') === path.join('.'));
     const place = at === 'key' ? yaml.keyAt(path) : yaml.valueAt(path);
-    const said = override ? `${override.origin}: ${message}` : message;
-    return { severity: 'error', file: source.file, line: place.line, column: place.column, message: said };
+    // What a flag or a variable says stands nowhere in the file.
+    if (override) return { severity: 'error', file: '', line: 1, column: 1, message: `${override.origin}: ${message}` };
+    return { severity: 'error', file: source.file, line: place.line, column: place.column, message };
   };
   if (yaml.syntaxErrors.length > 0) {
     return {

@@ -1,6 +1,7 @@
 /** One thing wrong in the file, at a place that an editor can jump to. */
 export type ConfigProblem = {
   readonly severity: 'error' | 'warning';
+  /** Empty where no file says it: a flag, a variable. */
   readonly file: string;
   /** From 1; both 1 when the file as a whole is meant. */
   readonly line: number;
@@ -11,6 +12,7 @@ export type ConfigProblem = {
 /** `file:line:col  message`, as compilers write it. */
 export function formatProblem(problem: ConfigProblem): string {
   const mark = problem.severity === 'warning' ? 'warning: ' : '';
+  if (problem.file === '') return `${mark}${problem.message}`;
   return `${problem.file}:${problem.line}:${problem.column}  ${mark}${problem.message}`;
 }
 

@@ -52,7 +52,12 @@ async function show(context: Context, typed: Typed, { vendor, served, signal }: 
     .finally(() => display.close());
   if (signal.aborted) return;
   for (const { error } of report.images) if (error) io.stderr.write(formatError(error, context.paint));
-  if (report.failed > 0) throw new AppError('QUICKSTART_FAILED', 'the sample image could not be mirrored');
+  if (report.failed > 0) {
+    throw new AppError('QUICKSTART_FAILED', 'the sample image could not be mirrored', {
+      why: 'the errors above say what stood in the way',
+      hint: 'start again; to begin anew, set ENTREPOT_STORAGE_PATH to an empty folder',
+    });
+  }
   const { config } = served.app;
   // Port 0 asks for any.
   const wanted = tryParseListen(config.server.listen)?.port ?? 0;
