@@ -1,4 +1,4 @@
-import { type Digest, type ManifestReference, RegistryError, type RepositoryName } from '#core/oci';
+import { type Descriptor, type Digest, type ManifestReference, RegistryError, type RepositoryName } from '#core/oci';
 import type { ByteStream } from '#core/std';
 import type { BlobAnswer, ByteRange, Page, PageOptions, Served } from './types.ts';
 
@@ -76,6 +76,21 @@ export function manifestBlobUnknown(repository: RepositoryName, digest: Digest):
 }
 
 const DAMAGED = 'try again; if it stays, the content is damaged where it comes from';
+
+/** A manifest that says of a blob what is not so: clients would refuse the image when they pull it. */
+export function blobSizeMismatch(
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  actualBytes: number,
+): RegistryError {
+  return new RegistryError(
+    'MANIFEST_INVALID',
+    `the manifest says that ${digest} has ${size} bytes, it has ${actualBytes}`,
+    {
+      detail: { digest, size, actualSize: actualBytes },
+      hint: 'build the image again: its manifest was not made from this blob',
+    },
+  );
+}
 
 export function digestMismatch(expected: Digest, actual: Digest): RegistryError {
   return new RegistryError('DIGEST_INVALID', `the content is ${actual}, not ${expected}`, {

@@ -132,7 +132,7 @@ export type MountAnswer =
 export interface Writer {
   /**
    * Stores a manifest's exact bytes and moves the tags, in one step.
-   * Throws MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_BLOB_UNKNOWN (a blob it needs is not in the repository),
+   * Throws MANIFEST_INVALID (also where it says another size of a blob than the blob has), MANIFEST_TOO_LARGE, MANIFEST_BLOB_UNKNOWN (a blob it needs is not in the repository),
    * DIGEST_INVALID, TAG_IMMUTABLE, UNSUPPORTED, INSUFFICIENT_STORAGE.
    */
   putManifest(

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { algorithmOf, digestOf, parseManifest, requiredBlobs } from '#core/oci';
 import {
+  blobSizeMismatch,
   blobUnknown,
   type Deleter,
   digestMismatch,
@@ -50,7 +51,9 @@ export function writeMethods(content: Content, root: string, uploads: Uploads): 
       const actual = digestOf(bytes, digest === undefined ? 'sha256' : algorithmOf(digest));
       if (digest !== undefined && actual !== digest) throw digestMismatch(digest, actual);
       for (const blob of requiredBlobs(manifest)) {
-        if (!(await content.files.find(blobPath(blob.digest)))) throw manifestBlobUnknown(repository, blob.digest);
+        const file = await content.files.find(blobPath(blob.digest));
+        if (!file) throw manifestBlobUnknown(repository, blob.digest);
+        if (file.size !== blob.size) throw blobSizeMismatch(blob, file.size);
       }
       const spool = await openSpool(root);
       await spool.append(bytes, undefined);

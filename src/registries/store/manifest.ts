@@ -14,6 +14,7 @@ import {
   requiredBlobs,
 } from '#core/oci';
 import {
+  blobSizeMismatch,
   type Call,
   type Deleter,
   digestMismatch,
@@ -129,6 +130,10 @@ async function put(
     );
   } catch (thrown) {
     if (isSqlError(thrown, 'MANIFEST_BLOB_UNKNOWN')) throw contentMissing(repository, thrown.detail, thrown);
+    if (isSqlError(thrown, 'MANIFEST_INVALID')) {
+      const { digest, size, actualSize } = thrown.detail as SizeFact;
+      throw blobSizeMismatch({ digest, size }, actualSize);
+    }
     throw thrown;
   }
   // A copy: the caller's buffer is the caller's.
@@ -138,6 +143,9 @@ async function put(
   const descriptor = { mediaType: manifest.mediaType, digest, size: bytes.byteLength };
   return { descriptor, tags: [...options.tags], ...(subject === undefined ? {} : { subject }) };
 }
+
+/** What the catalog says of a blob whose size the manifest has wrong. */
+type SizeFact = { readonly digest: Digest; readonly size: number; readonly actualSize: number };
 
 function contentArgs(manifest: Manifest, digest: Digest, bytes: Uint8Array) {
   const required = new Set<string>(requiredBlobs(manifest).map((blob) => blob.digest));

@@ -141,6 +141,22 @@ function refusalContract(check: Check): void {
     ['blob-check'],
   );
 
+  check(
+    'a manifest that has the size of a blob wrong is MANIFEST_INVALID, and its tags stay',
+    async (registry) => {
+      const image = sampleImage('lie');
+      await pushImage(registry, name, image, { tags: ['v1'] });
+      const { config } = image;
+      const lie = sampleManifest(MediaType.ociManifest, {
+        config: { mediaType: MediaType.ociConfig, digest: config.digest, size: config.bytes.byteLength + 1 },
+        layers: [],
+      });
+      await expectCode(pushManifest(registry, name, lie, { tags: ['v1'] }), 'MANIFEST_INVALID');
+      expect((await registry.resolveManifest(name, tag('v1'), call)).value.digest).toBe(image.descriptor.digest);
+    },
+    ['blob-check'],
+  );
+
   check('layers that may not be distributed need not be there', async (registry) => {
     const foreign = {
       mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',

@@ -8,7 +8,7 @@ import {
   type RepositoryName,
   requiredBlobs,
 } from '#core/oci';
-import { digestMismatch, manifestBlobUnknown, manifestUnknown, servedBy } from '../answer.ts';
+import { blobSizeMismatch, digestMismatch, manifestBlobUnknown, manifestUnknown, servedBy } from '../answer.ts';
 import type { Deleter, Reader, Writer } from '../types.ts';
 import { ensureRepository, type MemoryState, type Repository, repositoryOf, type StoredManifest } from './state.ts';
 
@@ -65,8 +65,10 @@ function manifestOf(state: MemoryState, name: RepositoryName, reference: Manifes
 
 function checkContent(state: MemoryState, name: RepositoryName, manifest: Manifest): void {
   const target = state.repositories.get(name);
-  for (const { digest } of requiredBlobs(manifest)) {
-    if (!target?.blobs.has(digest)) throw manifestBlobUnknown(name, digest);
+  for (const blob of requiredBlobs(manifest)) {
+    const sizeBytes = target?.blobs.get(blob.digest)?.size;
+    if (sizeBytes === undefined) throw manifestBlobUnknown(name, blob.digest);
+    if (sizeBytes !== blob.size) throw blobSizeMismatch(blob, sizeBytes);
   }
   if (state.sparseIndex) return;
   for (const { digest } of manifest.manifests) {

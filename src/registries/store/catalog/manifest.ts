@@ -42,8 +42,14 @@ export const putManifest = defineCommand('store.putManifest', async (tx, args: P
 
 async function findMissing(tx: Tx, repository: number, args: PutManifestArgs): Promise<string[]> {
   const missing: string[] = [];
-  for (const { digest, required } of args.blobs) {
-    if (required && !(await hasBlob(tx, repository, digest))) missing.push(digest);
+  for (const { digest, required, sizeBytes } of args.blobs) {
+    if (!required) continue;
+    const actualBytes = await sizeOfBlob(tx, repository, digest);
+    if (actualBytes === undefined) missing.push(digest);
+    else if (actualBytes !== sizeBytes) {
+      const detail = { digest, size: sizeBytes, actualSize: actualBytes };
+      throw new SqlError('MANIFEST_INVALID', 'the manifest says another size of a blob than it has', { detail });
+    }
   }
   for (const child of args.wholeIndex ? args.children : []) {
     if (!(await hasManifest(tx, repository, child))) missing.push(child);
@@ -51,13 +57,13 @@ async function findMissing(tx: Tx, repository: number, args: PutManifestArgs): P
   return missing;
 }
 
-async function hasBlob(tx: Tx, repository: number, digest: string): Promise<boolean> {
-  const rows = await tx.read(
-    `SELECT 1 AS found FROM blobs b JOIN blob_links l ON l.blob_id = b.id
+async function sizeOfBlob(tx: Tx, repository: number, digest: string): Promise<number | undefined> {
+  const rows = await tx.read<{ bytes: number }>(
+    `SELECT b.size_bytes AS bytes FROM blobs b JOIN blob_links l ON l.blob_id = b.id
      WHERE b.digest = ? AND b.available = 1 AND l.repository_id = ?`,
     [digest, repository],
   );
-  return rows.length > 0;
+  return rows[0]?.bytes;
 }
 
 async function hasManifest(tx: Tx, repository: number, digest: string): Promise<boolean> {
