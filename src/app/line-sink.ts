@@ -35,7 +35,11 @@ export function bufferedSink(descriptor: number): LineSink {
   const drain = async () => {
     clearTimeout(timer);
     timer = undefined;
-    while (waiting.length > 0) await writeAll(descriptor, take());
+    while (waiting.length > 0) {
+      const lines = waiting.length;
+      // A log that has no room is no reason to stop serving; how much is missing is told once there is room again.
+      if (!(await writeAll(descriptor, take()))) dropped += lines;
+    }
   };
   const start = (): Promise<void> => {
     writing ??= drain().finally(() => {
@@ -57,12 +61,13 @@ export function bufferedSink(descriptor: number): LineSink {
     async flush() {
       await start();
       // What was written while the last write ran.
-      if (waiting.length > 0) writeSync(descriptor, take());
+      if (waiting.length > 0) writeLast(descriptor, take());
     },
   };
 }
 
-async function writeAll(descriptor: number, bytes: Uint8Array): Promise<void> {
+/** False where lines were lost. */
+async function writeAll(descriptor: number, bytes: Uint8Array): Promise<boolean> {
   let offset = 0;
   while (offset < bytes.byteLength) {
     try {
@@ -70,15 +75,25 @@ async function writeAll(descriptor: number, bytes: Uint8Array): Promise<void> {
     } catch (thrown) {
       const code = systemCodeOf(thrown);
       // Nobody reads any more: serving goes on without a log.
-      if (code === 'EPIPE') return;
-      if (code !== 'EAGAIN') throw thrown;
+      if (code === 'EPIPE') return true;
+      if (code === undefined) throw thrown;
+      if (code !== 'EAGAIN') return false;
       await Bun.sleep(1);
     }
   }
+  return true;
 }
 
 function writeSome(descriptor: number, bytes: Uint8Array): Promise<number> {
   return new Promise((resolve, reject) => {
     write(descriptor, bytes, 0, bytes.byteLength, null, (error, count) => (error ? reject(error) : resolve(count)));
   });
+}
+
+function writeLast(descriptor: number, bytes: Uint8Array): void {
+  try {
+    writeSync(descriptor, bytes);
+  } catch (thrown) {
+    if (systemCodeOf(thrown) === undefined) throw thrown;
+  }
 }

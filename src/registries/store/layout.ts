@@ -13,6 +13,8 @@ export type Layout = {
   readonly trash: string;
   /** What a scrub found damaged, kept to be looked at. */
   readonly quarantine: string;
+  /** Room for gc on a full disk. */
+  readonly reserve: string;
   upload(id: string): string;
   /** `blobs/<algorithm>/<first two digits>/<digits>`: folders stay small, and the path tells the digest. */
   blob(digest: Digest): string;
@@ -32,6 +34,7 @@ export function layoutOf(folder: string): Layout {
     uploads,
     trash: join(folder, 'trash'),
     quarantine: join(folder, 'quarantine'),
+    reserve: join(folder, 'reserve'),
     upload: (id) => join(uploads, id),
     blob: (digest) => join(blobFolder(digest), hexOf(digest)),
     blobFolder,

@@ -13,6 +13,7 @@ import { type GcOptions, type GcPlan, type GcReport, gcPlan, gcRun } from './gc.
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { listExtras, listMethods } from './list.ts';
 import { manifestMethods } from './manifest.ts';
+import { keepReserve, withReserve } from './reserve.ts';
 import { type ScrubOptions, type ScrubReport, scrub } from './scrub.ts';
 import { storing } from './storage-error.ts';
 import { createTurns } from './turn.ts';
@@ -60,6 +61,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
   await context.fs.fsyncDir(context.layout.folder);
   await noteDurableFolders(context);
   await sweepUploads(context);
+  await keepReserve(context);
   const uploads = uploadMethods(context);
   return {
     ...manifestMethods(context),
@@ -68,7 +70,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
     ...listMethods(context),
     extras: listExtras(context),
     gcPlan: (gcOptions = {}) => gcPlan(context, gcOptions),
-    gcRun: (gcOptions = {}) => storing(() => gcRun(context, gcOptions)),
+    gcRun: (gcOptions = {}) => storing(() => withReserve(context, () => gcRun(context, gcOptions))),
     scrub: (scrubOptions = {}) => storing(() => scrub(context, scrubOptions)),
     usage: () => usageOf(context),
     expireUploads: () => expireUploads(context),
