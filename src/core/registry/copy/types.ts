@@ -118,7 +118,7 @@ export type CopyLimits = {
 export const COPY_LIMITS: CopyLimits = {
   // Enough to hide round trips of 50 ms; more only splits the same bandwidth. Fewer than a client's connections
   // to one host (8), so that manifests need not wait for layers.
-  blobs: 6,
+  blobs: 7,
   lookups: 8,
   // 10,000 tags: asking for the (four) candidates is cheaper from there on.
   tagPages: 10,
