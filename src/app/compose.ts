@@ -18,6 +18,7 @@ export type App = {
   /** Registries elsewhere. */
   readonly clients: Clients;
   readonly mirrors: MirrorState;
+  readonly database: Database;
   close(): Promise<void>;
 };
 
@@ -51,6 +52,7 @@ export async function compose(config: Config, machine: Machine, { writer }: Comp
       registry: namespaced(store, config),
       clients: createClients(config, machine),
       mirrors: sqlState(database),
+      database,
       close,
     };
   } catch (thrown) {

@@ -45,6 +45,7 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
   const isReady = createReadiness({
     folder: app.config.storage.path,
     registry: app.registry,
+    database: app.database,
     clock: app.machine.clock,
   });
   const readiness = async (): Promise<Readiness> =>

@@ -9,16 +9,18 @@ import { createReadiness } from './readiness.ts';
 const folder = mkdtempSync(join(tmpdir(), 'entrepot-ready-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const WRITABLE = { isWritable: true };
+
 describe('ready', () => {
   test('when the folder can be written and the catalog be read', async () => {
-    const ready = createReadiness({ folder, registry: memory(), clock: manualClock() });
+    const ready = createReadiness({ folder, registry: memory(), database: WRITABLE, clock: manualClock() });
     expect(await ready()).toEqual({ ready: true });
   });
 
   test('not when the folder is gone; asked again after a while, it looks again', async () => {
     const path = mkdtempSync(join(folder, 'data-'));
     const clock = manualClock();
-    const ready = createReadiness({ folder: path, registry: memory(), clock });
+    const ready = createReadiness({ folder: path, registry: memory(), database: WRITABLE, clock });
     expect(await ready()).toEqual({ ready: true });
     rmSync(path, { recursive: true });
     expect(await ready()).toEqual({ ready: true });
@@ -32,7 +34,15 @@ describe('ready', () => {
         throw new Error('disk I/O error');
       },
     };
-    const ready = createReadiness({ folder, registry, clock: manualClock() });
+    const ready = createReadiness({ folder, registry, database: WRITABLE, clock: manualClock() });
     expect(await ready()).toEqual({ ready: false, why: 'the catalog cannot be read: disk I/O error' });
+  });
+
+  test('not when the thread that writes has died', async () => {
+    const options = { folder, registry: memory(), database: { isWritable: false }, clock: manualClock() };
+    expect(await createReadiness(options)()).toEqual({
+      ready: false,
+      why: 'the catalog’s writer has died; restart the server',
+    });
   });
 });

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import type { Registry } from '#core/registry';
+import type { Database } from '#core/sql';
 import { type Clock, messageOf, systemCodeOf } from '#core/std';
 import type { Readiness } from '#surface/server';
 import { systemCall } from './compose.ts';
@@ -8,6 +9,7 @@ import { systemCall } from './compose.ts';
 export type ReadinessOptions = {
   readonly folder: string;
   readonly registry: Pick<Registry, 'repositories'>;
+  readonly database: Pick<Database, 'isWritable'>;
   readonly clock: Clock;
 };
 
@@ -15,9 +17,10 @@ export type ReadinessOptions = {
 const KEPT_MS = 2_000;
 
 /** Whether the data folder can be written and the catalog be read. A full disk is no reason: pulls go on. */
-export function createReadiness({ folder, registry, clock }: ReadinessOptions): () => Promise<Readiness> {
+export function createReadiness({ folder, registry, database, clock }: ReadinessOptions): () => Promise<Readiness> {
   let kept: { readonly atMs: number; readonly state: Promise<Readiness> } | undefined;
   const look = async (): Promise<Readiness> => {
+    if (!database.isWritable) return { ready: false, why: 'the catalog’s writer has died; restart the server' };
     try {
       await access(folder, constants.W_OK | constants.X_OK);
     } catch (thrown) {

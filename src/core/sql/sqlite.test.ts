@@ -111,6 +111,7 @@ describe('the writer thread', () => {
     expect(await thrownBy(database.write(addNote, { id: 1, text: 'n' }))).toMatchObject({ code: 'SQL_WRITER_LOST' });
     await database.write(addNote, { id: 2, text: 'n' }).catch(() => {});
     expect(await thrownBy(database.write(addNote, { id: 3, text: 'n' }))).toMatchObject({ code: 'SQL_WRITER_LOST' });
+    expect(database.isWritable).toBe(false);
     // The commit itself had happened: unacknowledged, and whole.
     expect(await database.read('SELECT id FROM notes')).toEqual([{ id: 1 }]);
   });

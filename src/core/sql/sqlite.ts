@@ -2,6 +2,7 @@ import type { Log } from '#core/std';
 import type { CommandCall, Outcome } from './batch.ts';
 import { openBatchRunner } from './batch.ts';
 import { openConnection } from './connection.ts';
+import type { SqlError } from './error.ts';
 import { createWriteQueue } from './queue.ts';
 import type { Database, SqlModule, SqlWritePoint } from './types.ts';
 import { startWriterThread } from './worker.ts';
@@ -27,7 +28,11 @@ type Writer = {
 
 /** Opens (and creates, and migrates) a database file. Throws SqlError, DATABASE_TOO_NEW. */
 export async function openSqlite(options: SqliteOptions): Promise<Database> {
-  const writer = await openWriter(options);
+  let isWritable = true;
+  const writer = await openWriter(options, (error) => {
+    isWritable = false;
+    options.log.error('the database writer died', { why: error.why });
+  });
   const reader = openConnection(options.path, 'reader');
   const queue = createWriteQueue(writer.run);
   let closing: Promise<void> | undefined;
@@ -40,6 +45,9 @@ export async function openSqlite(options: SqliteOptions): Promise<Database> {
     read: reader.read,
     write: <Args, Result>(command: { readonly name: string }, args: Args) =>
       queue.write({ command: command.name, args }) as Promise<Result>,
+    get isWritable() {
+      return isWritable;
+    },
     close: () => {
       closing ??= close();
       return closing;
@@ -47,11 +55,9 @@ export async function openSqlite(options: SqliteOptions): Promise<Database> {
   };
 }
 
-async function openWriter(options: SqliteOptions): Promise<Writer> {
+async function openWriter(options: SqliteOptions, onLost: (error: SqlError) => void): Promise<Writer> {
   if (options.writer === 'inline') return openBatchRunner(options.path, options);
-  const thread = startWriterThread(options.writer, (error) =>
-    options.log.error('the database writer died', { why: error.why }),
-  );
+  const thread = startWriterThread(options.writer, onLost);
   try {
     await thread.open(options.path);
   } catch (thrown) {

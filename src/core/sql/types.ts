@@ -61,6 +61,8 @@ export interface Database extends Queries {
    * Throws what the command threw (as SqlError when it has no code of its own), or SqlError.
    */
   write<Args, Result>(command: Command<Args, Result>, args: Args): Promise<Result>;
+  /** False once the writer has died: every write is refused until the process starts anew; reads go on. */
+  readonly isWritable: boolean;
   /** Finishes what was written, then closes. */
   close(): Promise<void>;
 }

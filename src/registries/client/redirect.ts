@@ -19,6 +19,7 @@ export async function redirectTarget(ask: Ask, { location, hops, at }: Redirect,
   if (ask.method !== 'GET' && ask.method !== 'HEAD') throw invalidError(at, 'it redirected a write');
   if (!URL.canParse(location, at.url.href)) throw invalidError(at, 'it redirected to something that is not a URL');
   const target = new URL(location, at.url);
+  if (!/^https?:$/.test(target.protocol)) throw invalidError(at, `it redirected to a ${target.protocol} address`);
   const reason = await trust.target(target, at.url);
   if (reason) {
     const hint = `if it is right, name its host in registries."${at.registry}".trustedHosts`;
