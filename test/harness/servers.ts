@@ -35,6 +35,8 @@ export async function startEntrepot(options: EntrepotOptions): Promise<Server> {
   const daemon = await startDaemon(command, {
     logFile: join(options.folder, 'entrepot.log'),
     cwd: options.folder,
+    // As the launcher sets it, and the service in docs/guides/tls.md, for the built program.
+    env: { UV_THREADPOOL_SIZE: '8' },
     ready: async () => (await fetch(`http://127.0.0.1:${port}/v2/`)).ok,
   });
   return { ...daemon, host: `127.0.0.1:${port}`, port, folder: options.folder, config };
