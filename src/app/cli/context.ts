@@ -39,13 +39,19 @@ export function createContext(io: Io, commands: readonly CommandSpec[], typed: T
   const wantsColor = typed.options.color !== false;
   const debug = flagOption(typed, 'debug');
   const note = (line: string) => io.stderr.write(`${line}\n`);
-  const readConfig = async () => {
+  const readOnce = async () => {
     const { findConfig, overridesFromEnv, readConfig: read } = await import('#surface/config');
     const machine = { cwd: io.cwd, env: io.env, readText: io.files.readText };
     const source = await findConfig(machine, textOption(typed, 'config'));
     const overrides = [...overridesFromEnv(machine), ...overridesFromFlags(typed, io.cwd)];
     const used = source ?? { text: 'version: 1\n', file: '', folder: io.cwd };
     return { ...read(used, overrides), found: source !== undefined };
+  };
+  // Once a command: what it decided by is what it works with.
+  let reading: ReturnType<typeof readOnce> | undefined;
+  const readConfig = () => {
+    reading ??= readOnce();
+    return reading;
   };
   const config = async () => {
     const { requireConfig } = await import('#surface/config');

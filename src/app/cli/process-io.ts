@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { isatty } from 'node:tty';
 import { systemClock, systemCodeOf } from '#core/std';
 import { bufferedSink } from '../line-sink.ts';
 import { takeEnvironment } from './environment.ts';
@@ -17,7 +18,7 @@ export function processIo(): Io {
     // In a checkout the launcher stands beside the sources; a built program is on the PATH.
     program: import.meta.path.endsWith('process-io.ts') ? './entrepot' : 'entrepot',
     clock: systemClock(),
-    canAsk: Boolean(process.stdin.isTTY && process.stderr.isTTY),
+    canAsk: isatty(0) && isatty(2),
     ask,
     onInterrupt,
     files,
@@ -29,7 +30,8 @@ export function processIo(): Io {
 function screen(descriptor: number, stream: () => NodeJS.WriteStream): Screen {
   return {
     write: (text) => writeWhole(descriptor, Buffer.from(text)),
-    isTerminal: Boolean(stream().isTTY),
+    // Asked of the system: making Node's streams for the question takes milliseconds at every start.
+    isTerminal: isatty(descriptor),
     columns: () => stream().columns || 80,
   };
 }

@@ -11,7 +11,7 @@ import type { CommandSpec, Typed } from './spec.ts';
 /** Parses, runs one command, and turns whatever is thrown into three lines and an exit code. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let chosen: { spec: CommandSpec; typed: Typed } | undefined;
-  const parser = createParser(COMMANDS, io, (spec, typed) => {
+  const parser = createParser(candidates(argv), io, (spec, typed) => {
     chosen = { spec, typed };
   });
   try {
@@ -25,6 +25,12 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     await reportFailure(io, failure, argv);
     return exitCodeOf(failure);
   }
+}
+
+/** The commands of the noun that was typed, or all: the parser of everything takes longer to make than to use. */
+function candidates([first]: readonly string[]): readonly CommandSpec[] {
+  const own = COMMANDS.filter(({ path }) => path[0] === first);
+  return own.length > 0 ? own : COMMANDS;
 }
 
 /** Help and version are no errors; a noun without its verb shows help too, and has failed. */

@@ -42,7 +42,8 @@ export function readConfig(source: ConfigSource, overrides: readonly Override[] 
   }
   const raw = structuredClone(yaml.value);
   for (const override of overrides) setIn(raw, override.path, override.value);
-  const parsed = configSchema.safeParse(raw);
+  // A configuration is read once or twice: compiling the schema to code would take longer than it saves.
+  const parsed = configSchema.safeParse(raw, { jitless: true });
   const findings = parsed.success
     ? checkMeaning(parsed.data)
     : parsed.error.issues.flatMap((issue) => findingsOf(issue, raw));
