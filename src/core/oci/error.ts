@@ -32,6 +32,8 @@ export const STATUS_OF_CODE = {
   REQUEST_TIMEOUT: 408,
   NOT_FOUND: 404,
   INSUFFICIENT_STORAGE: 507,
+  // The upstream wants credentials or forbids: never a 401 of ours, at which clients would log in here.
+  UPSTREAM_DENIED: 502,
   UPSTREAM_INVALID: 502,
   UPSTREAM_UNAVAILABLE: 502,
   UPSTREAM_TIMEOUT: 504,

@@ -1,4 +1,5 @@
 export * from './answer.ts';
+export * from './cache-store.ts';
 export { type Copied, type CopyOptions, type CopySubject, copy } from './copy/copy.ts';
 export { CopyError, type CopyPlace } from './copy/error.ts';
 export { type CopyRun, createCopyRun } from './copy/run.ts';

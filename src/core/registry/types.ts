@@ -22,6 +22,8 @@ export type ServedBy = {
   readonly ageSeconds?: number;
   readonly upstream?: string;
   readonly policy?: string;
+  /** In a few words why it was this verdict: for the log and the curious. */
+  readonly reason?: string;
   readonly warnings: readonly string[];
 };
 export type Served<T> = { readonly value: T; readonly served: ServedBy };

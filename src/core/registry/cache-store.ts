@@ -1,0 +1,78 @@
+import type { Descriptor, Digest, RepositoryName, TagName } from '#core/oci';
+import type { ByteStream } from '#core/std';
+import type { PutManifestOptions, Registry } from './types.ts';
+
+/** A blob on its way in from an upstream: its bytes grow, and can be read while they do. One holder at a time. */
+export interface Part {
+  readonly digest: Digest;
+  /** Bytes that are here and may be read. After a restart: those that were kept. */
+  readonly offset: number;
+  /** Adds bytes at `offset`. Answers when the next may come: the disk may be a bounded way behind. Throws INSUFFICIENT_STORAGE. */
+  append(chunk: Uint8Array): Promise<void>;
+  /** Bytes from `start` up to `end`, which is at most `offset`. Any number of readers, also after `commit`. */
+  read(range: { readonly start: number; readonly end: number }): ByteStream;
+  /**
+   * Makes it a blob of the repositories once size and digest hold; durable when it resolves. Each byte was written once.
+   * Throws SIZE_INVALID, DIGEST_INVALID (the part is gone then), INSUFFICIENT_STORAGE.
+   */
+  commit(repositories: readonly RepositoryName[], sizeBytes: number): Promise<Descriptor>;
+  /** Lets go of it and keeps its bytes for the next `open`, also of a later process. */
+  close(): Promise<void>;
+  /** Lets go of it and forgets its bytes. */
+  discard(): Promise<void>;
+}
+
+export interface PartStore {
+  /** Takes up what is kept of a digest, or begins anew. Throws INTERNAL when somebody holds it, INSUFFICIENT_STORAGE. */
+  open(digest: Digest): Promise<Part>;
+  /** Parts that nobody holds, the longest untouched first. */
+  list(): Promise<readonly PartFact[]>;
+  /** Forgets a part that nobody holds. */
+  remove(digest: Digest): Promise<void>;
+}
+
+export type PartFact = { readonly digest: Digest; readonly sizeBytes: number; readonly touchedAtMs: number };
+
+/** What a namespace of a cache holds. Blobs that it shares with others count whole. */
+export type CacheUsage = {
+  readonly bytes: number;
+  readonly repositories: number;
+  readonly tags: number;
+  readonly manifests: number;
+  readonly blobs: number;
+};
+
+export type Eviction = {
+  readonly targetBytes: number;
+  /** What hangs together with such a tag stays, whatever its age. */
+  readonly isPinned: (repository: RepositoryName, tag: TagName) => boolean;
+};
+export type Evicted = { readonly bytes: number; readonly manifests: number; readonly blobs: number };
+
+/** What only the fetcher of a cache does to the registry that keeps its content. */
+export interface CacheKeeping {
+  readonly parts: PartStore;
+  /**
+   * Keeps a manifest's exact bytes, whether or not its blobs and children are here, and moves `tags` to it in one step.
+   * Throws MANIFEST_INVALID, MANIFEST_TOO_LARGE, DIGEST_INVALID, INSUFFICIENT_STORAGE.
+   */
+  keepManifest(repository: RepositoryName, bytes: Uint8Array, options: PutManifestOptions): Promise<Descriptor>;
+  /** Moves a tag to a manifest that is here. False: it is not. */
+  keepTag(repository: RepositoryName, tag: TagName, digest: Digest): Promise<boolean>;
+  /**
+   * Links a blob that is here, in whatever repository, to this one. Only after the upstream was asked whether that
+   * repository has it: what somebody may not read must not appear by its digest alone. Undefined: it is not here.
+   */
+  linkBlob(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined>;
+  /**
+   * Notes a use; nobody waits, uses are written in batches. Using one thing uses what hangs together with it: a manifest
+   * its blobs, children and the indexes that name it, with their tags.
+   */
+  touch(repository: RepositoryName, digest: Digest): void;
+  usage(namespace: RepositoryName): Promise<CacheUsage>;
+  /** Drops what was used longest ago until the namespace holds no more than `targetBytes`. Readers of it are not cut. */
+  evict(namespace: RepositoryName, eviction: Eviction): Promise<Evicted>;
+}
+
+/** A registry that a cache can keep its content in. */
+export type CacheStore = Registry & { readonly cache: CacheKeeping };
