@@ -21,8 +21,11 @@ mkdirSync(path.dirname(outfile), { recursive: true });
 // Bytecode: a command starts in less than half the time, for nothing is parsed.
 // Split: what a command does not use is not loaded; and each piece keeps its own `import.meta.url`, by which the
 // writer's thread finds its file. (In one piece bytecode freezes that to the build's.)
+// A command runs most of its code a few times: compiling that to machine code costs more than it gives. A server takes
+// the usual policy back (src/app/commands/serve.ts).
 const flags = [
   '--compile',
+  '--compile-jit-policy=8',
   '--bytecode',
   '--format=esm',
   '--splitting',

@@ -73,8 +73,8 @@ function nameOf(place: Place): string {
 function copyProgress(image: string, { onProgress }: Running): (event: CopyEvent) => void {
   const blobs = new Map<string, number>();
   return (event) => {
-    if (event.kind === 'planned') {
-      onProgress({ kind: 'image-started', image });
+    if (event.kind === 'planned') onProgress({ kind: 'image-started', image });
+    if (event.kind === 'planned' || event.kind === 'planned-more') {
       onProgress({ kind: 'image-planned', image, totalBytes: event.bytes });
     } else if (event.kind === 'warning') {
       onProgress({ kind: 'warning', message: event.message });

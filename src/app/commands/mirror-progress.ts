@@ -32,10 +32,12 @@ export function mirrorProgress({ source, destinations, tell, now }: MirrorWatch)
     tell({ kind: 'image-progress', image: key, doneBytes: image.doneBytes });
   };
   const addCopy = (event: CopyEvent) => {
-    if (event.kind === 'planned') {
+    if (event.kind === 'planned' || event.kind === 'planned-more') {
       const key = keyOf(event.repository, event.digest);
-      flying.set(key, { blobs: new Map(), doneBytes: 0, startedAtMs: now() });
-      tell({ kind: 'image-started', image: key });
+      if (event.kind === 'planned') {
+        flying.set(key, { blobs: new Map(), doneBytes: 0, startedAtMs: now() });
+        tell({ kind: 'image-started', image: key });
+      }
       tell({ kind: 'image-planned', image: key, totalBytes: event.bytes });
     } else if (event.kind === 'warning') {
       tell({ kind: 'warning', message: `${event.registry}/${event.repository}: ${event.message}` });

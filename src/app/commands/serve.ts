@@ -16,6 +16,8 @@ export type Served = Serving & { readonly app: App };
 
 /** Takes the data folder and serves it. Throws as `compose` and `startServing`; then nothing is left open. */
 export async function serve(config: Config, machine: Machine, options: ServeOptions): Promise<Served> {
+  // The built program compiles to machine code late, as suits short commands.
+  Bun.unsafe.setJITPolicy(1);
   const app = await compose(config, machine, { writer: 'thread' });
   const startedAtMs = machine.clock.now();
   let serving: Serving | undefined;

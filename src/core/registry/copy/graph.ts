@@ -30,9 +30,15 @@ export type GraphNode = {
 /** A signature, an SBOM: a root of its own that hangs on a manifest of the image. */
 export type Companion = { readonly digest: Digest; readonly tags: readonly TagName[] };
 
-export type Graph = {
+/** An image with its children, as far as it is known before anybody asked what hangs on it. */
+export type ImageGraph = {
   readonly root: GraphNode;
   readonly nodes: ReadonlyMap<Digest, GraphNode>;
+  /** Follows referrers of each manifest and of those, and cosign tags: their manifests come to `nodes`. */
+  whole(): Promise<Graph>;
+};
+
+export type Graph = Pick<ImageGraph, 'root' | 'nodes'> & {
   /** In an order in which each may be pushed: what hangs on others after them. */
   readonly companions: readonly Companion[];
   readonly seen: Companions;
@@ -59,23 +65,23 @@ export type GraphOptions = {
   readonly warn: (message: string) => void;
 };
 
-/**
- * Reads an image's whole graph at the source: children, referrers of each manifest and of those, cosign tags.
- * Throws CopyError; MANIFEST_INVALID beyond the bounds.
- */
-export async function readGraph(view: SourceView, options: GraphOptions): Promise<Graph> {
+/** Reads an image at the source, with its children. Throws CopyError; MANIFEST_INVALID beyond the bounds. */
+export async function readImage(view: SourceView, options: GraphOptions): Promise<ImageGraph> {
   const { repository, reference, platforms, warn } = options;
   const walk: Walk = { view, repository, nodes: new Map(), warn };
-  return await at(
-    { origin: 'source', registry: view.endpoint.name, repository, reference },
-    'reading the image',
-    async () => {
-      const read = await view.manifest(repository, reference);
-      const children = platforms.length > 0 && read.manifest.kind === 'index' ? platforms : [];
-      const root = await addNode(walk, read, { depth: 0, platforms: children });
-      return { root, nodes: walk.nodes, ...(await readCompanions(walk, root)) };
-    },
-  );
+  const { nodes } = walk;
+  const place = { origin: 'source', registry: view.endpoint.name, repository, reference } as const;
+  const reading = <T>(work: () => Promise<T>) => at(place, 'reading the image', work);
+  const root = await reading(async () => {
+    const read = await view.manifest(repository, reference);
+    const children = platforms.length > 0 && read.manifest.kind === 'index' ? platforms : [];
+    return await addNode(walk, read, { depth: 0, platforms: children });
+  });
+  return {
+    root,
+    nodes,
+    whole: () => reading(async () => ({ root, nodes, ...(await readCompanions(walk, root)) })),
+  };
 }
 
 type Place = { readonly depth: number; readonly platforms: readonly Platform[] };

@@ -335,12 +335,14 @@ describe('finding signatures', () => {
       const source = faulty(made.registry, ({ name }) =>
         name === method ? { kind: 'fail', error: new RegistryError('TOOMANYREQUESTS', 'slow down') } : undefined,
       );
-      const destination = counted(memory());
+      const { registry, open } = openUploads(memory());
+      const destination = counted(registry);
       const error = await startRun(source)
         .copyImage({ repository: REPO, reference: tag('1.0'), targets: [to(destination.registry)] })
         .catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ origin: 'source', code: 'TOOMANYREQUESTS' });
-      expect(destination.calls).toEqual([]);
+      expect(destination.count('putManifest')).toBe(0);
+      expect([...open]).toEqual([]);
     }
   });
 });

@@ -4,7 +4,7 @@ import { ensureBlob } from './blob.ts';
 import { createContext, type RunContext } from './context.ts';
 import { CopyError, copyError } from './error.ts';
 import type { BlobOutcome } from './feed.ts';
-import { type Graph, readGraph } from './graph.ts';
+import { type Graph, type ImageGraph, readImage } from './graph.ts';
 import { pushManifests, sparseRefused } from './manifest.ts';
 import type { Home } from './presence.ts';
 import type { SourceView } from './source.ts';
@@ -45,19 +45,9 @@ async function copyImage(run: RunContext, request: CopyRequest): Promise<CopyOut
   const { repository, reference, platforms = [], targets } = request;
   const registry = run.source.endpoint.name;
   const warn = (message: string) => run.emit({ kind: 'warning', registry, repository, message });
-  const graph = await readGraph(run.source, { repository, reference, platforms, warn }).catch((thrown) => {
+  const image = await readImage(run.source, { repository, reference, platforms, warn }).catch((thrown) => {
     run.call.signal?.throwIfAborted();
     throw thrown;
-  });
-  const blobs = blobsOf(graph);
-  run.emit({
-    kind: 'planned',
-    repository,
-    reference,
-    digest: graph.root.digest,
-    manifests: graph.nodes.size,
-    blobs: blobs.length,
-    bytes: blobs.reduce((sum, { size }) => sum + size, 0),
   });
   const states = targets.map(
     (target): TargetState => ({
@@ -66,8 +56,8 @@ async function copyImage(run: RunContext, request: CopyRequest): Promise<CopyOut
       totals: NOTHING,
     }),
   );
-  for (const state of states) refuseSparse(run, graph, state);
-  await copyBlobs(run, { request, image: graph.root.digest, blobs, states });
+  for (const state of states) refuseSparse(run, image, state);
+  const graph = await copyContent(run, { request, image, states });
   await mapLimited(states, states.length, (state) => pushTo(run, { request, graph, state }));
   run.call.signal?.throwIfAborted();
   return {
@@ -83,20 +73,57 @@ function resultOf({ target, totals, error }: TargetState): TargetResult {
   return { target, totals, ...(error ? { error } : {}) };
 }
 
+type Content = { readonly request: CopyRequest; readonly image: ImageGraph; readonly states: readonly TargetState[] };
+
+/** The image's own blobs do not wait until it is known what hangs on it: that takes round trips. */
+async function copyContent(run: RunContext, { request, image, states }: Content): Promise<Graph> {
+  const own = blobsOf(image);
+  plan(run, { kind: 'planned', request, image });
+  let isReadable = true;
+  const isWanted = () => isReadable;
+  const common = { request, image: image.root.digest, states, isWanted };
+  const others = async () => {
+    const ownManifests = image.nodes.size;
+    const graph = await image.whole().catch((thrown) => {
+      isReadable = false;
+      throw thrown;
+    });
+    if (graph.nodes.size > ownManifests) plan(run, { kind: 'planned-more', request, image });
+    const begun = new Set(own.map(({ digest }) => digest));
+    await copyBlobs(run, { ...common, blobs: blobsOf(graph).filter(({ digest }) => !begun.has(digest)) });
+    return graph;
+  };
+  const [whole, copied] = await Promise.allSettled([others(), copyBlobs(run, { ...common, blobs: own })]);
+  run.call.signal?.throwIfAborted();
+  if (copied.status === 'rejected') throw copied.reason;
+  if (whole.status === 'rejected') throw whole.reason;
+  return whole.value;
+}
+
+type Plan = Pick<Content, 'request' | 'image'> & { readonly kind: 'planned' | 'planned-more' };
+
+function plan(run: RunContext, { kind, request, image }: Plan): void {
+  const { repository, reference } = request;
+  const blobs = blobsOf(image);
+  const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
+  const { root, nodes } = image;
+  run.emit({ kind, repository, reference, digest: root.digest, manifests: nodes.size, blobs: blobs.length, bytes });
+}
+
 /** Largest first: the end of a run is not one long layer. */
-function blobsOf({ nodes }: Graph): Descriptor[] {
+function blobsOf({ nodes }: Pick<Graph, 'nodes'>): Descriptor[] {
   const blobs = new Map<Digest, Descriptor>();
   for (const node of nodes.values()) for (const blob of node.blobs) blobs.set(blob.digest, blob);
   return [...blobs.values()].sort((left, right) => right.size - left.size);
 }
 
 /** What is known to end in a refusal is not uploaded first. */
-function refuseSparse(run: RunContext, graph: Graph, state: TargetState): void {
+function refuseSparse(run: RunContext, { root }: ImageGraph, state: TargetState): void {
   const { destination, repository } = state.target;
-  if (!graph.root.sparse || destination.registry.extras.capabilities?.(repository).sparseIndex !== false) return;
+  if (!root.sparse || destination.registry.extras.capabilities?.(repository).sparseIndex !== false) return;
   fail(run, {
     state,
-    reference: graph.root.digest,
+    reference: root.digest,
     thrown: sparseRefused('the registry needs every child of an index'),
   });
 }
@@ -119,13 +146,15 @@ type Blobs = {
   readonly image: Digest;
   readonly blobs: readonly Descriptor[];
   readonly states: readonly TargetState[];
+  /** False once the image is known to end in a failure: no further blob is begun. */
+  readonly isWanted: () => boolean;
 };
 
-async function copyBlobs(run: RunContext, { request, image, blobs, states }: Blobs): Promise<void> {
+async function copyBlobs(run: RunContext, { request, image, blobs, states, isWanted }: Blobs): Promise<void> {
   const copyOne = async (blob: Descriptor) => {
     const homes = homesOf(states.filter(({ error }) => !error));
     run.call.signal?.throwIfAborted();
-    if (homes.length === 0) return;
+    if (homes.length === 0 || !isWanted()) return;
     const outcomes = await ensureBlob(run, { blob, from: request.repository, image, homes });
     for (const outcome of outcomes) take(run, { blob, states, outcome });
   };

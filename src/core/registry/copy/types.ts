@@ -64,10 +64,13 @@ type OfBlob = {
   readonly image: { readonly repository: RepositoryName; readonly digest: Digest };
 };
 
-/** Progress, as it happens. `planned` comes first for an image, once its whole graph is known. */
+/**
+ * Progress, as it happens. `planned` comes first for an image and knows its own content; `planned-more` follows where
+ * something hangs on it, with the sums of both.
+ */
 export type CopyEvent =
   | {
-      readonly kind: 'planned';
+      readonly kind: 'planned' | 'planned-more';
       readonly repository: RepositoryName;
       readonly reference: ManifestReference;
       readonly digest: Digest;
