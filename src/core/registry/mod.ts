@@ -18,3 +18,5 @@ export { readOnly } from './read-only.ts';
 export { type Routes, routed } from './routed.ts';
 export { type Selection, select } from './select.ts';
 export * from './types.ts';
+export type { Member, UnifiedOptions } from './unified/types.ts';
+export { unified } from './unified/unified.ts';

@@ -9,6 +9,7 @@ import { readOnly } from './read-only.ts';
 import { routed } from './routed.ts';
 import { select } from './select.ts';
 import type { Extras, Registry } from './types.ts';
+import { unified } from './unified/unified.ts';
 
 /**
  * Every wrapper, in the form that lets everything through. A new wrapper is added here, with what it does to the extras;
@@ -41,6 +42,16 @@ const WRAPPERS: readonly {
     name: 'immutable',
     wrap: (next) => immutable(next, ['frozen']),
     keeps: ['tagDigests', 'ensureRepository', 'capabilities'],
+  },
+  {
+    name: 'unified',
+    wrap: (registry) =>
+      unified({
+        namespace: '',
+        members: [{ namespace: 'own', registry, allow: [], deny: [], whenDown: 'fail' }],
+        push: 'own',
+      }),
+    keeps: ['ensureRepository', 'capabilities'],
   },
   {
     name: 'faulty',
