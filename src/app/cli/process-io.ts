@@ -1,7 +1,5 @@
-import { writeSync } from 'node:fs';
+import { fstatSync, statSync, writeSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
-import { isatty } from 'node:tty';
 import { systemClock, systemCodeOf } from '#core/std';
 import { bufferedSink } from '../line-sink.ts';
 import { takeEnvironment } from './environment.ts';
@@ -18,7 +16,7 @@ export function processIo(): Io {
     // In a checkout the launcher stands beside the sources; a built program is on the PATH.
     program: import.meta.path.endsWith('process-io.ts') ? './entrepot' : 'entrepot',
     clock: systemClock(),
-    canAsk: isatty(0) && isatty(2),
+    canAsk: isTerminal(2) && isTerminal(0),
     ask,
     onInterrupt,
     files,
@@ -30,10 +28,19 @@ export function processIo(): Io {
 function screen(descriptor: number, stream: () => NodeJS.WriteStream): Screen {
   return {
     write: (text) => writeWhole(descriptor, Buffer.from(text)),
-    // Asked of the system: making Node's streams for the question takes milliseconds at every start.
-    isTerminal: isatty(descriptor),
+    isTerminal: isTerminal(descriptor),
     columns: () => stream().columns || 80,
   };
+}
+
+/**
+ * Asked of the system: making Node's streams for the question takes milliseconds at every start, and so does loading
+ * its module of terminals. So it is loaded for what may be one alone.
+ */
+function isTerminal(descriptor: number): boolean {
+  const facts = fstatSync(descriptor);
+  if (!facts.isCharacterDevice() || facts.rdev === statSync('/dev/null').rdev) return false;
+  return process.getBuiltinModule('node:tty').isatty(descriptor);
 }
 
 /** Written at once, so that nothing is lost when the process ends: pipes of Bun’s streams are written later. */
@@ -52,9 +59,11 @@ function writeWhole(descriptor: number, bytes: Uint8Array): void {
   }
 }
 
-function ask(question: string): Promise<string | undefined> {
+async function ask(question: string): Promise<string | undefined> {
+  // Loaded late: few commands ask.
+  const { createInterface } = await import('node:readline');
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  return new Promise((resolve) => {
+  return await new Promise((resolve) => {
     lines.once('close', () => resolve(undefined));
     lines.question(question, (answer) => {
       resolve(answer);
