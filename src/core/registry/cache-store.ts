@@ -59,6 +59,8 @@ export interface CacheKeeping {
   keepManifest(repository: RepositoryName, bytes: Uint8Array, options: PutManifestOptions): Promise<Descriptor>;
   /** Moves a tag to a manifest that is here. False: it is not. */
   keepTag(repository: RepositoryName, tag: TagName, digest: Digest): Promise<boolean>;
+  /** A blob that is here, in whatever repository. Nobody may be told so: see `linkBlob`. */
+  findBlob(digest: Digest): Promise<Descriptor | undefined>;
   /**
    * Links a blob that is here, in whatever repository, to this one. Only after the upstream was asked whether that
    * repository has it: what somebody may not read must not appear by its digest alone. Undefined: it is not here.

@@ -147,6 +147,9 @@ export type KnownReference = {
   readonly checkedAtMs: number;
   readonly changedAtMs: number;
   readonly upstream: string;
+  /** Of the manifest, which may not be here: somebody asked for its digest alone. */
+  readonly mediaType?: string;
+  readonly sizeBytes?: number;
 };
 
 /** A list as the upstream gave it: tags, or the referrers of a digest. */
@@ -155,6 +158,8 @@ export type KnownList<T> = {
   readonly kind: 'tags' | `referrers ${Digest}`;
   readonly items: readonly T[];
   readonly checkedAtMs: number;
+  /** The upstream said that there is no such repository. */
+  readonly isMissing?: true;
 };
 
 /** Why the next pull of a reference would be answered as it would. */
