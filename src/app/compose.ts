@@ -76,11 +76,13 @@ function namespaced(store: Registry, { namespaces }: Config): Registry {
   // Namespaces of equal rules share one wrapper: blobs can be mounted from one into the other.
   const byRules = new Map<string, Registry>([['[]', store]]);
   const routes: Routes = Object.fromEntries(
-    Object.entries(namespaces).map(([name, { immutableTags }]) => {
+    Object.entries(namespaces).flatMap(([name, namespace]) => {
+      if (namespace.type !== 'hosted') return [];
+      const { immutableTags } = namespace;
       const key = JSON.stringify(immutableTags.toSorted());
       const registry = byRules.get(key) ?? immutable(store, immutableTags);
       byRules.set(key, registry);
-      return [name, registry];
+      return [[name, registry]];
     }),
   );
   return routed(routes);

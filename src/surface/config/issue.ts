@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { allowedKeys } from './json-schema.ts';
-import { isLaterKey, LATER_NAMESPACE_TYPES } from './later.ts';
+import { allowedKeys, typesOfKey } from './json-schema.ts';
+import { isLaterKey } from './later.ts';
 import type { Path } from './position.ts';
 import { nearest } from './problem.ts';
 
@@ -13,26 +13,45 @@ export function findingsOf(issue: Issue, value: unknown, around: Path = []): Fin
   const path = [...around, ...issue.path];
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownKey(path, key));
+      return issue.keys.map((key) => unknownKey(path, key, value));
     case 'invalid_union':
+      // Branches that a word tells apart, and the word is none of theirs.
+      if (issue.discriminator !== undefined) return [wrongWord(path, discriminators(issue), valueIn(value, path))];
       return branchMeant(issue.errors).flatMap((inner) => findingsOf(inner, value, path));
     case 'invalid_type':
       return [wrongType(path, issue.expected, valueIn(value, path))];
     case 'invalid_value':
       return [wrongWord(path, issue.values.map(String), valueIn(value, path))];
     case 'too_small':
-      return [{ path, at: 'value', message: `${nameOf(path)} is empty` }];
+    case 'too_big':
+      return [{ path, at: 'value', message: wrongAmount(nameOf(path), issue) }];
     default:
       return [{ path, at: 'value', message: `${nameOf(path)}: ${issue.message}` }];
   }
 }
 
-function unknownKey(parent: Path, key: string): Finding {
+function discriminators(issue: Issue): readonly string[] {
+  return 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
+}
+
+function wrongAmount(name: string, issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
+  if (issue.code === 'too_big') return `${name}: expected at most ${issue.maximum}`;
+  return issue.origin === 'number' || issue.origin === 'int'
+    ? `${name}: expected at least ${issue.minimum}`
+    : `${name} is empty`;
+}
+
+function unknownKey(parent: Path, key: string, value: unknown): Finding {
   const path = [...parent, key];
   if (isLaterKey(path)) {
     return { path, at: 'key', message: `"${key}"${inPlace(parent)} is not in this release` };
   }
-  const meant = nearest(key, allowedKeys(parent));
+  const type = valueIn(value, [...parent, 'type']);
+  const types = typesOfKey(parent, key);
+  if (types.length > 0 && typeof type === 'string') {
+    return { path, at: 'key', message: `"${key}"${inPlace(parent)} is for type ${types.join(' or ')}, not ${type}` };
+  }
+  const meant = nearest(key, allowedKeys(parent, type));
   const hint = meant === undefined ? '' : ` (did you mean "${meant}"?)`;
   return { path, at: 'key', message: `unknown key "${key}"${inPlace(parent)}${hint}` };
 }
@@ -43,11 +62,8 @@ function wrongType(path: Path, expected: string, found: unknown): Finding {
 }
 
 function wrongWord(path: Path, allowed: readonly string[], found: unknown): Finding {
-  if (found === undefined) return { path, at: 'value', message: `${nameOf(path)} is missing; write ${allowed[0]}` };
-  const isNamespaceType = path.length === 3 && path[0] === 'namespaces' && path[2] === 'type';
-  if (isNamespaceType && LATER_NAMESPACE_TYPES.includes(String(found))) {
-    return { path, at: 'value', message: `namespaces of type "${String(found)}" are not in this release` };
-  }
+  if (found === undefined)
+    return { path, at: 'value', message: `${nameOf(path)} is missing; write ${allowed.join(' or ')}` };
   const meant = typeof found === 'string' ? nearest(found, allowed) : undefined;
   const hint = meant === undefined ? '' : ` (did you mean "${meant}"?)`;
   return {
@@ -102,6 +118,7 @@ function article(type: string): string {
     string: 'a text',
     boolean: 'true or false',
     number: 'a number',
+    int: 'a whole number',
   };
   return words[type] ?? type;
 }

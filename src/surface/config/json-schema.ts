@@ -15,6 +15,8 @@ export type SchemaNode = {
   readonly additionalProperties?: boolean | SchemaNode;
   readonly items?: SchemaNode;
   readonly anyOf?: readonly SchemaNode[];
+  /** Of branches that a word in them tells apart. */
+  readonly oneOf?: readonly SchemaNode[];
 };
 
 /** Draft 7, which the editors' YAML plugins read. */
@@ -23,10 +25,25 @@ export function configJsonSchema(): SchemaNode {
   return { title: 'Entrepot configuration', ...schema } as SchemaNode;
 }
 
-/** The keys that may stand in the map at `path`. */
-export function allowedKeys(path: Path): string[] {
+/** The keys that may stand in the map at `path`; where a `type` tells maps apart, those of this type. */
+export function allowedKeys(path: Path, type: unknown): string[] {
   const found = nodesAt(configJsonSchema(), path);
-  return [...new Set(found.flatMap((node) => Object.keys(node.properties ?? {})))];
+  const ofType = found.filter((node) => typeOf(node) === type);
+  const meant = ofType.length > 0 ? ofType : found;
+  return [...new Set(meant.flatMap((node) => Object.keys(node.properties ?? {})))];
+}
+
+/** Of maps that a `type` tells apart, the types that have this key. */
+export function typesOfKey(path: Path, key: string): string[] {
+  return nodesAt(configJsonSchema(), path)
+    .filter((node) => node.properties?.[key] !== undefined)
+    .flatMap((node) => typeOf(node) ?? []);
+}
+
+/** The word of a branch that `type` tells apart from others. */
+export function typeOf(node: SchemaNode): string | undefined {
+  const word = node.properties?.type?.const;
+  return typeof word === 'string' ? word : undefined;
 }
 
 function nodesAt(root: SchemaNode, path: Path): SchemaNode[] {
@@ -35,8 +52,8 @@ function nodesAt(root: SchemaNode, path: Path): SchemaNode[] {
   return nodes.flatMap(branchesOf);
 }
 
-function branchesOf(node: SchemaNode): readonly SchemaNode[] {
-  return node.anyOf ?? [node];
+export function branchesOf(node: SchemaNode): readonly SchemaNode[] {
+  return node.oneOf ?? node.anyOf ?? [node];
 }
 
 function childOf(node: SchemaNode, part: PropertyKey): SchemaNode[] {

@@ -11,14 +11,6 @@ const LATER = new Set([
   'storage.blobs',
   'storage.catalog',
   'storage.cache',
-  'namespaces.*.upstream',
-  'namespaces.*.freshFor',
-  'namespaces.*.staleIfError',
-  'namespaces.*.allow',
-  'namespaces.*.deny',
-  'namespaces.*.freshness',
-  'namespaces.*.members',
-  'namespaces.*.push',
   'mirrors.*.verify',
   'mirrors.*.schedule',
   'mirrors.*.prune',
@@ -26,9 +18,6 @@ const LATER = new Set([
   'mirrors.*.tags.map',
   'mirrors.*.tags.floating',
 ]);
-
-/** Namespace types of later releases. */
-export const LATER_NAMESPACE_TYPES: readonly string[] = ['proxy', 'virtual'];
 
 export function isLaterKey(path: readonly PropertyKey[]): boolean {
   const plain = path.map(String);

@@ -6,6 +6,7 @@ import { type Path, parseYaml } from './position.ts';
 import { type ConfigProblem, formatProblem } from './problem.ts';
 import { type Config, configSchema } from './schema.ts';
 import { checkMeaning } from './semantic.ts';
+import { warningsOf } from './warning.ts';
 
 /** A text with the file it came from; `folder` is what relative paths start at. */
 export type ConfigSource = { readonly text: string; readonly file: string; readonly folder: string };
@@ -27,12 +28,12 @@ export type ConfigResult =
 /** Reads, completes and checks a configuration. Every mistake is reported at once. */
 export function readConfig(source: ConfigSource, overrides: readonly Override[] = []): ConfigResult {
   const yaml = parseYaml(source.text);
-  const problemAt = ({ path, at, message }: Finding): ConfigProblem => {
+  const problemAt = ({ path, at, message }: Finding, severity: ConfigProblem['severity'] = 'error'): ConfigProblem => {
     const override = overrides.findLast((one) => one.path.join('.') === path.join('.'));
     const place = at === 'key' ? yaml.keyAt(path) : yaml.valueAt(path);
     // What a flag or a variable says stands nowhere in the file.
-    if (override) return { severity: 'error', file: '', line: 1, column: 1, message: `${override.origin}: ${message}` };
-    return { severity: 'error', file: source.file, line: place.line, column: place.column, message };
+    if (override) return { severity, file: '', line: 1, column: 1, message: `${override.origin}: ${message}` };
+    return { severity, file: source.file, line: place.line, column: place.column, message };
   };
   if (yaml.syntaxErrors.length > 0) {
     return {
@@ -47,10 +48,12 @@ export function readConfig(source: ConfigSource, overrides: readonly Override[] 
   const findings = parsed.success
     ? checkMeaning(parsed.data)
     : parsed.error.issues.flatMap((issue) => findingsOf(issue, raw));
-  if (!parsed.success || findings.length > 0)
-    return { kind: 'bad', problems: findings.map(problemAt).toSorted(byPlace) };
+  if (!parsed.success || findings.length > 0) {
+    return { kind: 'bad', problems: findings.map((finding) => problemAt(finding)).toSorted(byPlace) };
+  }
+  const problems = warningsOf(parsed.data).map((finding) => problemAt(finding, 'warning'));
   const config = withAbsolutePaths(parsed.data, source.folder);
-  return { kind: 'ok', config, entries: effectiveEntries(config, { yaml, source, overrides }), problems: [] };
+  return { kind: 'ok', config, entries: effectiveEntries(config, { yaml, source, overrides }), problems };
 }
 
 /** As `readConfig`, for callers that need a good one. Throws CONFIG_INVALID with every problem in `why`. */

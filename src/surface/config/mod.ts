@@ -11,6 +11,15 @@ export {
   readConfig,
   requireConfig,
 } from './load.ts';
+export {
+  listOf,
+  type MemberConfig,
+  memberOf,
+  type NamespaceConfig,
+  namespaceOf,
+  type ProxyConfig,
+  type VirtualConfig,
+} from './namespace.ts';
 export { type ConfigProblem, formatProblem, nearest } from './problem.ts';
 export { configReference } from './reference.ts';
 export type {
@@ -18,7 +27,18 @@ export type {
   Config,
   CredentialConfig,
   MirrorConfig,
-  NamespaceConfig,
   RegistryConfig,
+  RegistryLimits,
 } from './schema.ts';
-export { looksLikeHost } from './semantic.ts';
+export { defaultLimits } from './schema.ts';
+export { looksLikeHost } from './semantic-host.ts';
+export { tryParseSize } from './size.ts';
+export {
+  type KeptImages,
+  type NamedImage,
+  nameAt,
+  parseKept,
+  parseNamedImage,
+  type UpstreamPlace,
+  upstreamPlace,
+} from './upstream.ts';

@@ -1,5 +1,5 @@
 import { CONFIG_VARIABLES } from './find.ts';
-import { configJsonSchema, type SchemaNode } from './json-schema.ts';
+import { branchesOf, configJsonSchema, type SchemaNode, typeOf } from './json-schema.ts';
 
 /** The reference page of the file, from its schema. */
 export function configReference(): string {
@@ -25,9 +25,25 @@ export function configReference(): string {
 }
 
 function rowsOf(node: SchemaNode, name: string): string[] {
-  const branches = node.anyOf ?? [node];
+  const branches = branchesOf(node);
   const own = name === '' ? [] : [row(name, node, branches)];
-  return [...own, ...branches.flatMap((branch) => childRows(branch, name))];
+  return [
+    ...own,
+    ...(node.oneOf ? typedRows(node.oneOf, name) : branches.flatMap((branch) => childRows(branch, name))),
+  ];
+}
+
+/** Maps that a `type` tells apart: what only some types have says which. */
+function typedRows(branches: readonly SchemaNode[], name: string): string[] {
+  const typesByRow = new Map<string, (string | undefined)[]>();
+  for (const branch of branches) {
+    for (const line of childRows(branch, name)) typesByRow.set(line, [...(typesByRow.get(line) ?? []), typeOf(branch)]);
+  }
+  return [...typesByRow].map(([line, types]) =>
+    types.length === branches.length || line.startsWith(`| \`${name}.type\``)
+      ? line
+      : line.replace(/ \|$/, ` (${types.join(', ')}) |`),
+  );
 }
 
 function childRows(node: SchemaNode, name: string): string[] {
@@ -35,8 +51,12 @@ function childRows(node: SchemaNode, name: string): string[] {
   const named = Object.entries(node.properties ?? {}).flatMap(([key, child]) => rowsOf(child, inner(key)));
   const any = typeof node.additionalProperties === 'object' ? rowsOf(node.additionalProperties, inner('NAME')) : [];
   // Items of a list are shown once, by the list's other form if it has one.
-  const items = node.items?.properties && !name.endsWith('credentials') ? childRows(node.items, `${name}[]`) : [];
+  const items = name.endsWith('credentials') ? [] : itemRows(node, name);
   return [...named, ...any, ...items];
+}
+
+function itemRows({ items }: SchemaNode, name: string): string[] {
+  return items ? branchesOf(items).flatMap((item) => (item.properties ? childRows(item, `${name}[]`) : [])) : [];
 }
 
 function row(name: string, node: SchemaNode, branches: readonly SchemaNode[]): string {
@@ -44,15 +64,23 @@ function row(name: string, node: SchemaNode, branches: readonly SchemaNode[]): s
   const value = isSimple ? `\`${JSON.stringify(node.default)}\`` : '';
   const examples = node.examples?.map((example) => `\`${JSON.stringify(example)}\``).join(', ');
   const meaning = [node.description, examples === undefined ? undefined : `For example ${examples}.`];
-  const cells = [`\`${name}\``, branches.map(typeName).join(' or '), value, meaning.filter(Boolean).join(' ')];
+  const cells = [
+    `\`${name}\``,
+    [...new Set(branches.map(typeName))].join(' or '),
+    value,
+    meaning.filter(Boolean).join(' '),
+  ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 function typeName(node: SchemaNode): string {
   if (node.const !== undefined) return `\`${JSON.stringify(node.const)}\``;
   if (node.enum) return node.enum.map((word) => `\`${String(word)}\``).join(', ');
-  if (node.type === 'array') return `list of ${node.items ? typeName(node.items) : 'values'}`;
+  if (node.type === 'array') {
+    return `list of ${node.items ? branchesOf(node.items).map(typeName).join(' or ') : 'values'}`;
+  }
   if (node.type === 'object') return 'map';
   if (node.type === 'string') return 'text';
+  if (node.type === 'integer') return 'number';
   return node.type === 'boolean' ? 'true, false' : String(node.type ?? 'value');
 }

@@ -1,12 +1,11 @@
 import { z } from 'zod';
+import { path, text, texts } from './field.ts';
+import { namespace } from './namespace.ts';
 
 /**
  * The configuration file: the only description of it. Types, the JSON Schema, the reference page
  * and the checks are made from this. Texts are what an editor shows at the key.
  */
-const text = () => z.string().min(1);
-const path = (description: string) => text().meta({ description: `${description} Relative to this file.` });
-
 const server = z.strictObject({
   listen: text()
     .default('127.0.0.1:5000')
@@ -66,13 +65,29 @@ const credential = z.strictObject({
   registryTokenEnv: secretEnv('bearer token sent as it is'),
 });
 
+/** As many as the layers of some images at once; upstreams limit the connections of one client. */
+const CONNECTIONS = 32;
+
+const limits = z.strictObject({
+  connections: z.int().min(1).max(1000).default(CONNECTIONS).meta({
+    description: 'Transfers from there at once, of all namespaces together; others wait their turn.',
+  }),
+  bytesPerSecond: text()
+    .optional()
+    .meta({ description: 'Bytes a second from there at most. Default: no bound.', examples: ['100MB', '12.5MiB'] }),
+  reserve: z.int().min(0).default(0).meta({
+    description:
+      'Of the pulls that it allows us, so many are kept back: below it only what is here, or free to ask, is served.',
+  }),
+});
+
 const registry = z.strictObject({
   credentials: z
     .union([credential, z.array(credential).min(1)])
     .optional()
     .meta({
       description:
-        'How to sign in; of a list, the first whose `repositories` fit. Where none does: what docker and podman have stored for the host.',
+        'How to sign in; of a list, the first whose `repositories` fit. Where none does: what docker and podman have stored for the host. Several without `repositories`: pulls through a proxy namespace are spread over them, all else uses the first.',
     }),
   url: text()
     .optional()
@@ -82,25 +97,12 @@ const registry = z.strictObject({
   proxyUrl: text()
     .optional()
     .meta({ description: 'HTTP proxy for this host. Default: HTTPS_PROXY, unless NO_PROXY names the host.' }),
-  trustedHosts: z
-    .array(text())
-    .default([])
-    .meta({
-      description:
-        'Hosts this one may send us to although they are not of its site, or have private addresses: its token server (which sees the credentials), its storage.',
-      examples: [['auth.internal', 'minio.internal:9000']],
-    }),
-});
-
-const namespace = z.strictObject({
-  type: z.literal('hosted').meta({ description: 'hosted: content is pushed or mirrored here.' }),
-  immutableTags: z
-    .array(text())
-    .default([])
-    .meta({
-      description: 'Tags that never move once set: exact names, globs, or "semver".',
-      examples: [['semver'], ['v*', 'release']],
-    }),
+  trustedHosts: texts().meta({
+    description:
+      'Hosts this one may send us to although they are not of its site, or have private addresses: its token server (which sees the credentials), its storage.',
+    examples: [['auth.internal', 'minio.internal:9000']],
+  }),
+  limits: limits.prefault({}).meta({ description: 'What proxy namespaces may take from there.' }),
 });
 
 const anonymousRule = z.strictObject({
@@ -197,6 +199,11 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>;
 export type CredentialConfig = z.output<typeof credential>;
 export type RegistryConfig = z.output<typeof registry>;
-export type NamespaceConfig = z.output<typeof namespace>;
+export type RegistryLimits = z.output<typeof limits>;
 export type MirrorConfig = z.output<typeof mirror>;
 export type AnonymousRule = z.output<typeof anonymousRule>;
+
+/** Of hosts that the file says nothing about. */
+export function defaultLimits(): RegistryLimits {
+  return limits.parse({}, { jitless: true });
+}

@@ -1,11 +1,14 @@
 import { parsePlatform, tryParseRepository } from '#core/oci';
 import { compileGlob, semverRange, tagMatcher } from '#core/std';
-import { tryParseDuration } from './duration.ts';
+import { checkDuration, checkSize, eachAt, tried, wrong } from './finding.ts';
 import { type Finding, nameOf } from './issue.ts';
 import { isLoopback, tryParseListen } from './listen.ts';
+import { namespaceOf } from './namespace.ts';
 import type { Path } from './position.ts';
 import { nearest } from './problem.ts';
 import type { Config, CredentialConfig, MirrorConfig, RegistryConfig } from './schema.ts';
+import { checkHost, checkRepositoryPath, checkSource, checkUrl, looksLikeHost } from './semantic-host.ts';
+import { checkNamespaces } from './semantic-namespace.ts';
 
 /** What the form of the file cannot say: addresses, patterns, names that refer to each other. */
 export function checkMeaning(config: Config): Finding[] {
@@ -17,17 +20,12 @@ export function checkMeaning(config: Config): Finding[] {
       ...checkUrl(registry.url, ['registries', host, 'url']),
       ...checkUrl(registry.proxyUrl, ['registries', host, 'proxyUrl']),
       ...checkCredentials(registry.credentials, ['registries', host, 'credentials']),
+      ...checkSize(registry.limits.bytesPerSecond, ['registries', host, 'limits', 'bytesPerSecond']),
       ...registry.trustedHosts.flatMap((trusted, index) =>
         checkHost(trusted, ['registries', host, 'trustedHosts', index]),
       ),
     ]),
-    ...(config.namespaces && Object.keys(config.namespaces).length === 0
-      ? [wrong(['namespaces'], 'namespaces is empty: no name would be served; leave it out to host every name')]
-      : []),
-    ...Object.entries(config.namespaces ?? {}).flatMap(([name, namespace]) => [
-      ...checkNamespaceName(name),
-      ...eachAt(namespace.immutableTags, ['namespaces', name, 'immutableTags'], (rule) => tagMatcher(rule)),
-    ]),
+    ...checkNamespaces(config),
     ...(config.access?.anonymous ?? []).flatMap((rule, index) =>
       eachAt(rule.repositories, ['access', 'anonymous', index, 'repositories'], (glob) => compileGlob(glob)),
     ),
@@ -58,11 +56,7 @@ function checkServer({ server, access }: Config): Finding[] {
 }
 
 function checkDurations({ storage }: Config): Finding[] {
-  return (['gcGrace', 'uploadsExpire'] as const)
-    .filter((key) => tryParseDuration(storage[key]) === undefined)
-    .map((key) =>
-      wrong(['storage', key], `storage.${key}: expected a duration such as 10m, 24h or 7d, got "${storage[key]}"`),
-    );
+  return (['gcGrace', 'uploadsExpire'] as const).flatMap((key) => checkDuration(storage[key], ['storage', key]));
 }
 
 function checkMirror(config: Config, name: string, mirror: MirrorConfig): Finding[] {
@@ -87,29 +81,15 @@ function checkTags(tags: MirrorConfig['tags'], path: Path): Finding[] {
   ];
 }
 
-/** Whether the first part of a place is a host, as docker tells it. */
-export function looksLikeHost(segment: string): boolean {
-  return segment.includes('.') || segment.includes(':') || segment === 'localhost';
-}
-
-function checkSource(source: string, path: Path): Finding[] {
-  const [host = '', ...rest] = source.split('/');
-  if (!looksLikeHost(host)) {
-    return [
-      wrong(
-        path,
-        `${nameOf(path)}: expected host or host/namespace, got "${source}"; for Docker Hub write docker.io/${source}`,
-      ),
-    ];
-  }
-  return [...checkHost(host, path), ...checkRepositoryPath(rest, path)];
-}
-
 function checkDestination(config: Config, destination: string, path: Path): Finding[] {
   const [first = '', ...rest] = destination.split('/');
   const namespaces = Object.keys(config.namespaces ?? {});
-  if (namespaces.some((name) => destination === name || destination.startsWith(`${name}/`))) {
-    return checkRepositoryPath(destination.split('/'), path);
+  const namespace = namespaceOf(config.namespaces, destination);
+  if (namespace !== undefined) {
+    return [
+      ...checkRepositoryPath(destination.split('/'), path),
+      ...tried(path, () => requireWritable(config, namespace)),
+    ];
   }
   if (looksLikeHost(first)) return [...checkHost(first, path), ...checkRepositoryPath(rest, path)];
   if (config.namespaces === undefined) return checkRepositoryPath(destination.split('/'), path);
@@ -118,9 +98,12 @@ function checkDestination(config: Config, destination: string, path: Path): Find
   return [wrong(path, `${nameOf(path)}: "${first}" is neither a namespace of this file nor a host${hint}`)];
 }
 
-function checkRepositoryPath(parts: readonly string[], path: Path): Finding[] {
-  if (parts.length === 0 || tryParseRepository(parts.join('/'))) return [];
-  return [wrong(path, `${nameOf(path)}: "${parts.join('/')}" is not a repository name`)];
+function requireWritable({ namespaces }: Config, name: string): void {
+  const namespace = namespaces?.[name];
+  if (namespace?.type === 'proxy') throw new Error(`${name} is a proxy namespace: only what is pulled is kept there`);
+  if (namespace?.type === 'virtual' && namespace.push === undefined) {
+    throw new Error(`${name} is a virtual namespace without push; name one of its members`);
+  }
 }
 
 function checkRewrite(rewrite: string, path: Path): Finding[] {
@@ -131,46 +114,9 @@ function checkRewrite(rewrite: string, path: Path): Finding[] {
     : [];
 }
 
-function checkNamespaceName(name: string): Finding[] {
-  if (tryParseRepository(name)) return [];
-  const path = ['namespaces', name];
-  return [
-    { path, at: 'key', message: `namespaces: "${name}" is not a name: lower-case letters, digits and separators` },
-  ];
-}
-
-const HOST = /^(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::\d{1,5})?$/;
-
-function checkHost(host: string, path: Path): Finding[] {
-  if (HOST.test(host)) return [];
-  const at = path[0] === 'registries' && path.length === 2 ? 'key' : 'value';
-  return [
-    { path, at, message: `"${host}" is not a host; write a name without https://, such as quay.io or registry:5000` },
-  ];
-}
-
-function checkUrl(url: string | undefined, path: Path): Finding[] {
-  if (url === undefined) return [];
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) {
-    return [wrong(path, `${nameOf(path)}: expected a URL that starts with https:// or http://, got "${url}"`)];
-  }
-  if (parsed.password !== '') {
-    return [wrong(path, `${nameOf(path)}: a password must not stand in a URL; use credentials with passwordFile`)];
-  }
-  return [];
-}
-
 function checkCredentials(credentials: RegistryConfig['credentials'], path: Path): Finding[] {
   if (!Array.isArray(credentials)) return credentials ? checkCredential(credentials, path) : [];
-  const catchAll = credentials.findIndex(({ repositories }) => repositories === undefined);
-  return credentials.flatMap((credential, index) => {
-    const here = [...path, index];
-    const findings = checkCredential(credential, here);
-    if (catchAll < 0 || index <= catchAll) return findings;
-    const before = nameOf([...path, catchAll]);
-    return [...findings, wrong(here, `${nameOf(here)} is never used: ${before} has no repositories, so it is for all`)];
-  });
+  return credentials.flatMap((credential, index) => checkCredential(credential, [...path, index]));
 }
 
 function checkCredential(credential: CredentialConfig, path: Path): Finding[] {
@@ -201,22 +147,4 @@ function checkSecret(credential: CredentialConfig, path: Path): Finding[] {
   const needsName = credential.passwordFile !== undefined || credential.passwordEnv !== undefined;
   if (needsName && credential.username === undefined) return [wrong(path, `${nameOf(path)}.username is missing`)];
   return [];
-}
-
-function eachAt(texts: readonly string[], path: Path, compile: (text: string) => unknown): Finding[] {
-  return texts.flatMap((text, index) => tried([...path, index], () => compile(text)));
-}
-
-function tried(path: Path, attempt: () => unknown): Finding[] {
-  try {
-    attempt();
-    return [];
-  } catch (thrown) {
-    if (!(thrown instanceof Error)) throw thrown;
-    return [wrong(path, `${nameOf(path)}: ${thrown.message}`)];
-  }
-}
-
-function wrong(path: Path, message: string): Finding {
-  return { path, at: 'value', message };
 }

@@ -15,7 +15,9 @@ export const check: CommandRun = async (context) => {
 
 function problemText(problems: readonly ConfigProblem[], found: boolean): string {
   const lines = problems.map((problem) => `${formatProblem(problem)}\n`).join('');
-  if (problems.length > 0) return `${lines}${plural(problems.length, 'error')}. Nothing was changed.\n`;
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  if (errors > 0) return `${lines}${plural(errors, 'error')}. Nothing was changed.\n`;
+  if (problems.length > 0) return `${lines}The configuration is good; ${plural(problems.length, 'warning')}.\n`;
   return found ? 'The configuration is good.\n' : 'There is no configuration file; the defaults are in force.\n';
 }
 

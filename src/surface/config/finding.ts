@@ -1,0 +1,34 @@
+import { tryParseDuration } from './duration.ts';
+import { type Finding, nameOf } from './issue.ts';
+import type { Path } from './position.ts';
+import { tryParseSize } from './size.ts';
+
+/** Findings about values, as the checks by meaning make them. */
+export function wrong(path: Path, message: string): Finding {
+  return { path, at: 'value', message };
+}
+
+export function eachAt(texts: readonly string[], path: Path, compile: (text: string) => unknown): Finding[] {
+  return texts.flatMap((text, index) => tried([...path, index], () => compile(text)));
+}
+
+export function tried(path: Path, attempt: () => unknown): Finding[] {
+  try {
+    attempt();
+    return [];
+  } catch (thrown) {
+    if (!(thrown instanceof Error)) throw thrown;
+    return [wrong(path, `${nameOf(path)}: ${thrown.message}`)];
+  }
+}
+
+export function checkDuration(text: string | undefined, path: Path): Finding[] {
+  if (text === undefined || tryParseDuration(text) !== undefined) return [];
+  return [wrong(path, `${nameOf(path)}: expected a duration such as 10m, 24h or 7d, got "${text}"`)];
+}
+
+export function checkSize(text: string | undefined, path: Path): Finding[] {
+  const sizeBytes = text === undefined ? 1 : tryParseSize(text);
+  if (sizeBytes !== undefined && sizeBytes > 0) return [];
+  return [wrong(path, `${nameOf(path)}: expected a size such as 500MB, 200GB or 50GiB, got "${text}"`)];
+}
