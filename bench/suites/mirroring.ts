@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import type { Summary } from '../../test/harness/exchange.ts';
+import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
 import type { Image } from '../../test/harness/image.ts';
 import { whyNot } from '../../test/harness/need.ts';
 import { pushImage } from '../../test/harness/push.ts';
@@ -6,9 +8,7 @@ import { readManifest } from '../../test/harness/read.ts';
 import { type Server, startDistribution } from '../../test/harness/servers.ts';
 import { appImages, appTags, bigImage, totalBytes } from '../content.ts';
 import { type Copier, copiers, entrepot, type Job } from '../copiers.ts';
-import type { Summary } from '../count.ts';
 import { type Cost, measure } from '../measure.ts';
-import { type CountingProxy, startCountingProxy } from '../proxy.ts';
 import {
   type BenchContext,
   type Goal,
@@ -55,7 +55,7 @@ export const mirroring: Suite = {
     const why = whyNot(['registry']);
     if (why !== undefined) return { goals: [], tables: [], raw: {}, missing: [`everything: ${why}`] };
     const source = await startDistribution({ folder: join(context.folder, 'source') });
-    const proxy = startCountingProxy({ hostname: '127.0.0.1', port: source.port });
+    const proxy = startFaultProxy({ port: source.port });
     try {
       const images = await appImages(context.cache);
       for (const [tag, image] of images) await pushImage(source.host, 'demo/app', { image, tags: [tag] });
@@ -79,7 +79,7 @@ export const mirroring: Suite = {
 type Stage = {
   readonly context: BenchContext;
   readonly source: Server;
-  readonly proxy: CountingProxy;
+  readonly proxy: FaultProxy;
   readonly scenario: Scenario;
   readonly present: readonly Copier[];
 };
@@ -109,12 +109,12 @@ async function copyOnce(stage: Stage, copier: Copier, run: number): Promise<Samp
   const { context, scenario, proxy } = stage;
   const folder = join(context.folder, `${copier.name}-${scenario.name}-${run}`.replaceAll(/[^a-z0-9]+/g, '-'));
   const servers: Server[] = [];
-  const proxies: CountingProxy[] = [];
+  const proxies: FaultProxy[] = [];
   try {
     for (let at = 0; at < scenario.destinations; at++) {
       const server = await startDistribution({ folder: join(folder, `destination-${at}`) });
       servers.push(server);
-      proxies.push(startCountingProxy({ hostname: '127.0.0.1', port: server.port }));
+      proxies.push(startFaultProxy({ port: server.port }));
     }
     const job: Job = {
       folder: join(folder, 'job'),

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'bun:test';
-import { type CountingProxy, startCountingProxy } from './proxy.ts';
+import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 const blob = crypto.getRandomValues(new Uint8Array(60_000));
@@ -9,13 +9,13 @@ afterEach(() => {
   stops = [];
 });
 
-function start(answer: (request: Request) => Response | Promise<Response>): CountingProxy {
+function start(answer: (request: Request) => Response | Promise<Response>): FaultProxy {
   const server = Bun.serve({ hostname: '127.0.0.1', port: 0, maxRequestBodySize: 1e9, fetch: answer });
-  const proxy = startCountingProxy({ hostname: '127.0.0.1', port: server.port ?? 0 });
+  const proxy = startFaultProxy({ port: server.port ?? 0 });
   stops.push(proxy.stop, () => void server.stop(true));
   return proxy;
 }
-const url = (proxy: CountingProxy, path: string) => `http://${proxy.host}${path}`;
+const url = (proxy: FaultProxy, path: string) => `http://${proxy.host}${path}`;
 
 test('counts requests by kind and payload bytes both ways', async () => {
   const proxy = start(async (request) => {
@@ -72,7 +72,7 @@ test('a cut transfer is recorded and reaches the client as a cut', async () => {
       },
     },
   });
-  const proxy = startCountingProxy({ hostname: '127.0.0.1', port: server.port });
+  const proxy = startFaultProxy({ port: server.port });
   stops.push(proxy.stop, () => void server.stop(true));
   const read = fetch(url(proxy, '/v2/')).then((response) => response.arrayBuffer());
   await expect(read).rejects.toThrow();

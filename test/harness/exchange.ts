@@ -3,16 +3,20 @@ export type Exchange = {
   readonly method: string;
   readonly path: string;
   readonly class: PathClass;
+  /** 0 while, or when, no status line came. */
   readonly status: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
+  /** What part of a blob was asked for. */
+  readonly range?: string;
 };
 
-export type PathClass = 'ping' | 'manifest' | 'blob' | 'upload' | 'tags' | 'referrers' | 'catalog' | 'other';
+export type PathClass = 'ping' | 'manifest' | 'blob' | 'upload' | 'tags' | 'referrers' | 'catalog' | 'token' | 'other';
 
 const classes: readonly { readonly class: PathClass; readonly pattern: RegExp }[] = [
   { class: 'ping', pattern: /^\/v2\/?$/ },
   { class: 'catalog', pattern: /^\/v2\/_catalog$/ },
+  { class: 'token', pattern: /^\/token$/ },
   { class: 'upload', pattern: /^\/v2\/.+\/blobs\/uploads(\/|$)/ },
   { class: 'blob', pattern: /^\/v2\/.+\/blobs\/[^/]+$/ },
   { class: 'manifest', pattern: /^\/v2\/.+\/manifests\/[^/]+$/ },
