@@ -1,6 +1,7 @@
 import { AppError } from '#core/std';
 import type { Context } from '../context.ts';
 import { type Typed, textOption } from '../spec.ts';
+import { formatCount } from '../table.ts';
 
 /** Enough to read; more is for `--limit` and a pipe. */
 const DEFAULT_LIMIT = 1000;
@@ -18,7 +19,7 @@ export async function takeAll<T>(context: Context, items: AsyncIterable<T>, limi
   const taken: T[] = [];
   for await (const item of items) {
     if (taken.length === limit) {
-      context.note(`These are the first ${limit.toLocaleString('en')}; --limit shows more.`);
+      context.note(`These are the first ${formatCount(limit)}; --limit shows more.`);
       break;
     }
     taken.push(item);
