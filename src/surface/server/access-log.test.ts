@@ -18,13 +18,16 @@ const event: AccessEvent = {
   code: undefined,
   by: 'memory',
   verdict: undefined,
+  upstream: undefined,
+  reason: undefined,
+  repository: undefined,
   cut: false,
 };
 
 test('a line is JSON with what the event says', () => {
   const line = accessLine(event);
   expect(line.endsWith('}\n')).toBe(true);
-  const { timeMs, code, verdict, cut, ...rest } = event;
+  const { timeMs, code, verdict, upstream, reason, repository, cut, ...rest } = event;
   expect(JSON.parse(line)).toEqual({
     level: 'info',
     time: '2026-01-02T03:04:05.006Z',
@@ -32,7 +35,16 @@ test('a line is JSON with what the event says', () => {
     ...rest,
     durationMs: 0.123,
   });
-  expect([timeMs, code, verdict, cut]).toEqual([event.timeMs, undefined, undefined, false]);
+  expect([code, verdict, upstream, reason, repository]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  expect([timeMs, cut]).toEqual([event.timeMs, false]);
+  const way = { verdict: 'miss', upstream: 'docker.io', reason: 'not here\nyet', repository: 'hub/library/redis' };
+  expect(JSON.parse(accessLine({ ...event, ...way }))).toMatchObject(way);
   expect(JSON.parse(accessLine({ ...event, code: 'DENIED', verdict: 'hit', cut: true }))).toMatchObject({
     code: 'DENIED',
     verdict: 'hit',

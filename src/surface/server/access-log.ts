@@ -22,6 +22,10 @@ export type AccessEvent = {
   /** What the answer says of its way: see `ServedBy`. */
   readonly by: string | undefined;
   readonly verdict: string | undefined;
+  readonly upstream: string | undefined;
+  readonly reason: string | undefined;
+  /** The full name, where the client used another than the path’s: by `?ns=` or by the host it asked. */
+  readonly repository: string | undefined;
   /** The client left before it had everything: a second line about the same request. */
   readonly cut: boolean;
 };
@@ -35,7 +39,8 @@ export function accessLine(event: AccessEvent): string {
     (event.userAgent === null ? '' : `,"userAgent":${quoteAgent(event.userAgent)}`) +
     (event.code === undefined ? '' : `,"code":"${event.code}"`) +
     (event.by === undefined ? '' : `,"by":${quoteServer(event.by)}`) +
-    (event.verdict === undefined ? '' : `,"verdict":${quote(event.verdict)}`) +
+    (event.verdict === undefined ? '' : wayOf(event)) +
+    (event.repository === undefined ? '' : `,"repository":"${event.repository}"`) +
     (event.cut ? ',"cut":true' : '');
   // What the grammar has read needs no quoting, nor does a method, which HTTP makes of letters.
   const path = event.kind === 'invalid' ? quote(event.path) : `"${event.path}"`;
@@ -44,6 +49,15 @@ export function accessLine(event: AccessEvent): string {
     `,"kind":"${event.kind}","method":"${event.method}","path":${path},"status":${event.status}` +
     `,"durationMs":${Math.round(event.durationMs * 1000) / 1000},"bytesIn":${event.bytesIn},"bytesOut":${event.bytesOut}` +
     `,"address":"${event.address}","principal":${quotePrincipal(event.principal)}${rest}}\n`
+  );
+}
+
+/** How an answer of a cache was come by. */
+function wayOf({ verdict = '', upstream, reason }: AccessEvent): string {
+  return (
+    `,"verdict":${quoteVerdict(verdict)}` +
+    (upstream === undefined ? '' : `,"upstream":${quoteUpstream(upstream)}`) +
+    (reason === undefined ? '' : `,"reason":${quoteReason(reason)}`)
   );
 }
 
@@ -60,6 +74,9 @@ function quote(text: string): string {
 const quotePrincipal = remembering(quote);
 const quoteAgent = remembering(quote);
 const quoteServer = remembering(quote);
+const quoteVerdict = remembering(quote);
+const quoteUpstream = remembering(quote);
+const quoteReason = remembering(quote);
 
 /** Requests come in rows from one client: its last text is the likeliest next. */
 function remembering(make: (text: string) => string): (text: string) => string {

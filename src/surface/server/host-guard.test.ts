@@ -31,3 +31,9 @@ test.each(cases)('$name', ({ host, origin, passes }) => {
 test('a request without a usable Host is refused', () => {
   expect(createHostGuard()(new Request('http://localhost/v2/'), partsOf('/v2/').authority)?.code).toBe('DENIED');
 });
+
+test('a host that a namespace answers for', () => {
+  const guard = createHostGuard(undefined, ['hub.registry.test']);
+  expect(guard(new Request('http://hub.registry.test/v2/'), 'hub.registry.test')).toBeUndefined();
+  expect(guard(new Request('http://evil.test/v2/'), 'evil.test')?.code).toBe('DENIED');
+});

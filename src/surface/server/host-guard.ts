@@ -8,12 +8,12 @@ const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?$
 /**
  * For a server on loopback that asks for no credentials: a web page whose name was made to point at this machine
  * (DNS rebinding) sends its own Host, a page of another site its own Origin. Neither gets in.
- * `publicHost` is the host and port of the configured `server.url`.
+ * `publicHost` is the host and port of the configured `server.url`, `hosts` are those that namespaces answer for.
  */
-export function createHostGuard(publicHost?: string): HostGuard {
+export function createHostGuard(publicHost?: string, hosts: readonly string[] = []): HostGuard {
   // Clients keep to one Host: remembering the last good one spares the check on every request.
   let lastGood: string | undefined;
-  const isOurs = (host: string) => LOOPBACK.test(host) || host === publicHost;
+  const isOurs = (host: string) => LOOPBACK.test(host) || host === publicHost || hosts.includes(host);
   return (request, authority) => {
     if (authority !== lastGood) {
       if (!isOurs(authority)) return foreign('Host', authority);

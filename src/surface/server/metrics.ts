@@ -38,10 +38,15 @@ type Tally = {
   count: number;
 };
 
-export function createServerMetrics(gauges: readonly GaugeSource[] = []): ServerMetrics {
+/** `more` registers figures of others for the same scrape. */
+export function createServerMetrics(
+  gauges: readonly GaugeSource[] = [],
+  more?: (registry: PromRegistry) => void,
+): ServerMetrics {
   const tallies = new Map<string, Tally>();
   const bytes = { in: 0, out: 0, inFlight: 0 };
   const registry = createPromRegistry(tallies, bytes, gauges);
+  more?.(registry);
   return {
     contentType: registry.contentType,
     begin() {

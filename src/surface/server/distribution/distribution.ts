@@ -12,6 +12,7 @@ import { catalogHandlers } from './catalog.ts';
 import { asRegistryError, errorFields, toResponse } from './error.ts';
 import type { Env, Exchange, Handlers } from './exchange.ts';
 import { createManifestHeaders, manifestHandlers } from './manifest.ts';
+import type { ResolveName } from './name.ts';
 import { pingHandlers } from './ping.ts';
 import { createReader } from './reader.ts';
 import { type Arrival, createRecorder, type Recorder } from './record.ts';
@@ -57,6 +58,8 @@ const ACTION_OF_KIND: Readonly<Record<RequestKind | 'invalid', Action | undefine
 export type DistributionOptions = {
   readonly registry: Registry;
   readonly access: Access;
+  /** Where clients may use other names than those of the registry: see `createNames`. */
+  readonly names?: ResolveName;
   readonly log: Log;
   readonly accessLog: AccessSink;
   readonly metrics: ServerMetrics;
@@ -101,13 +104,16 @@ export function createDistribution(options: DistributionOptions): Distribution {
   const nextRequestId = createRequestIds(options.random);
   const recorder = createRecorder(options);
   const readRequest = createReader();
-  const serve = async (arrival: Arrival, search: string): Promise<Response> => {
+  const { names } = options;
+  const serve = async (arrival: Arrival, { search, authority }: UrlParts): Promise<Response> => {
     const { http, path } = arrival;
     recorder.begin();
     let exchange: Exchange | undefined;
     try {
-      const request = readRequest(http.method, path, search);
-      arrival.kind = request.kind;
+      const asked = readRequest(http.method, path, search);
+      arrival.kind = asked.kind;
+      const request = names ? names(asked, authority) : asked;
+      if (request !== asked) noteName(arrival, asked, request);
       const identity = env.access.identify(http);
       arrival.principal = identity instanceof Promise ? await identity : identity;
       exchange = createExchange(env, arrival, arrival.principal);
@@ -128,14 +134,16 @@ export function createDistribution(options: DistributionOptions): Distribution {
     startMs: timer(),
     kind: 'invalid',
     principal: undefined,
+    repository: undefined,
+    ns: undefined,
   });
   return {
     fetch(http, connection, parts = partsOf(http.url)) {
       const arrival = arrivalOf(http, parts.path, connection);
-      if (http.method === 'GET' || http.body === null) return serve(arrival, parts.search);
+      if (http.method === 'GET' || http.body === null) return serve(arrival, parts);
       // Bun's idle timer does not see the bytes of a body: `pacedBody` watches those instead.
       connection?.timeout(http, 0);
-      return serve(arrival, parts.search).finally(() => connection?.timeout(http, AFTER_BODY_SECONDS));
+      return serve(arrival, parts).finally(() => connection?.timeout(http, AFTER_BODY_SECONDS));
     },
     refuse(error, http, connection) {
       recorder.begin();
@@ -144,7 +152,13 @@ export function createDistribution(options: DistributionOptions): Distribution {
   };
 }
 
-function createExchange(env: Env, { http, requestId, kind }: Arrival, principal: Principal): Exchange {
+/** A name that was resolved stands in the log beside the path, and `ns` is said back. Spec, "Registry Proxying". */
+function noteName(arrival: Arrival, asked: RegistryRequest, request: RegistryRequest): void {
+  if ('repository' in request) arrival.repository = request.repository;
+  if ('ns' in asked) arrival.ns = asked.ns;
+}
+
+function createExchange(env: Env, { http, requestId, kind, ns }: Arrival, principal: Principal): Exchange {
   const call: Call = {
     principal,
     requestId,
@@ -160,6 +174,7 @@ function createExchange(env: Env, { http, requestId, kind }: Arrival, principal:
     call,
     bytesIn: 0,
     bytesOut: 0,
+    ns,
     served: undefined,
     errorHeaders: undefined,
     longBody: false,
@@ -211,5 +226,6 @@ function failed(thrown: unknown, arrival: Arrival, { exchange, env, recorder }: 
   }
   recorder.answered(arrival, exchange, { status, code: error.code });
   const closing = exchange?.closes ? { connection: 'close' } : {};
-  return toResponse(error, requestId, { ...exchange?.errorHeaders, ...closing });
+  const namespace = arrival.ns === undefined ? {} : { 'oci-namespace': arrival.ns };
+  return toResponse(error, requestId, { ...exchange?.errorHeaders, ...namespace, ...closing });
 }

@@ -24,6 +24,8 @@ export type Exchange = {
   readonly call: Call;
   bytesIn: number;
   bytesOut: number;
+  /** The registry that the client believes to talk to, where the name was resolved by it. */
+  readonly ns: string | undefined;
   served: ServedBy | undefined;
   /** Headers that help a client on after an error: where an upload stands. */
   errorHeaders: Readonly<Record<string, string>> | undefined;

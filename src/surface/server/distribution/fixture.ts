@@ -6,6 +6,7 @@ import type { AccessEvent } from '../access-log.ts';
 import type { ServerLimits } from '../limits.ts';
 import { createServerMetrics, type ServerMetrics } from '../metrics.ts';
 import { createDistribution, type Distribution } from './distribution.ts';
+import type { ResolveName } from './name.ts';
 
 /** A server over a registry in memory, with everything that it tells kept for a test to read. */
 export type Fixture = {
@@ -27,6 +28,7 @@ export type FixtureOptions = {
   readonly registry?: Registry;
   readonly access?: Access;
   readonly limits?: Partial<ServerLimits>;
+  readonly names?: ResolveName;
 };
 
 export function createFixture(options: FixtureOptions = {}): Fixture {
@@ -54,6 +56,7 @@ export function createFixture(options: FixtureOptions = {}): Fixture {
     timer: clock.now,
     random: () => 0.5,
     ...(options.limits ? { limits: options.limits } : {}),
+    ...(options.names ? { names: options.names } : {}),
   });
   return {
     distribution,

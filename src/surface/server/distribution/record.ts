@@ -15,6 +15,9 @@ export type Arrival = {
   readonly startMs: number;
   kind: RequestKind | 'invalid';
   principal: Principal | undefined;
+  /** The full name, where the client used another. */
+  repository: string | undefined;
+  ns: string | undefined;
 };
 
 export type RecordOptions = {
@@ -51,6 +54,9 @@ export function createRecorder({ accessLog, metrics, timer }: RecordOptions): Re
       code: outcome.code,
       by: exchange?.served?.by,
       verdict: exchange?.served?.verdict,
+      upstream: exchange?.served?.upstream,
+      reason: exchange?.served?.reason,
+      repository: arrival.repository,
       cut: outcome.cut,
     });
   };

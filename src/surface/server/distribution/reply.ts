@@ -1,4 +1,3 @@
-import type { ServedBy } from '#core/registry';
 import { API_VERSION, type Exchange } from './exchange.ts';
 
 type Body = Blob | ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | string | null;
@@ -11,9 +10,26 @@ const MAX_WARNING_BYTES = 4096;
  * before anything else can run, which costs a third of making them anew.
  */
 export function reply(exchange: Exchange, prepared: Headers, { status, body }: Content): Response {
-  const headers = exchange.served && saysMore(exchange.served) ? withServed(prepared, exchange.served) : prepared;
-  headers.set('x-request-id', exchange.call.requestId);
-  return new Response(body, { status, headers });
+  const { served, ns } = exchange;
+  if (served && (served.warnings.length > 0 || WARNING_OF_VERDICT.has(served.verdict))) {
+    return replyWarned(exchange, prepared, { status, body });
+  }
+  prepared.set('x-request-id', exchange.call.requestId);
+  if (ns === undefined && served?.verdict === undefined) return new Response(body, { status, headers: prepared });
+  // What only this answer says is taken off again: it is cheaper than a copy of the headers for each.
+  sayWay(prepared, exchange);
+  const response = new Response(body, { status, headers: prepared });
+  for (const name of WAY_HEADERS) prepared.delete(name);
+  return response;
+}
+
+const WAY_HEADERS = ['age', 'x-entrepot-cache', 'oci-namespace'] as const;
+
+/** How a cache came by the answer. RFC 9111, section 5.1; spec, "Registry Proxying". */
+function sayWay(headers: Headers, { served, ns }: Exchange): void {
+  if (served?.ageSeconds !== undefined) headers.set('age', String(Math.max(0, Math.floor(served.ageSeconds))));
+  if (served?.verdict !== undefined) headers.set('x-entrepot-cache', served.verdict);
+  if (ns !== undefined) headers.set('oci-namespace', ns);
 }
 
 export type Content = { readonly status: number; readonly body: Body };
@@ -35,22 +51,26 @@ export function answerJson(exchange: Exchange, json: string, headers: PlainHeade
   return answerWith(exchange, { 'content-type': 'application/json', ...headers }, content);
 }
 
-function saysMore(served: ServedBy): boolean {
-  return served.warnings.length > 0 || served.ageSeconds !== undefined || served.verdict !== undefined;
-}
+/** RFC 7234, section 5.5: what a cache says when it could not ask. */
+const WARNING_OF_VERDICT: ReadonlyMap<string | undefined, string> = new Map([
+  ['stale-if-error', '110 - "Response is Stale"'],
+  ['offline', '112 - "Disconnected Operation"'],
+]);
 
-function withServed(prepared: Headers, served: ServedBy): Headers {
+function replyWarned(exchange: Exchange, prepared: Headers, { status, body }: Content): Response {
   const headers = new Headers(prepared);
-  if (served.ageSeconds !== undefined) headers.set('age', String(Math.max(0, Math.floor(served.ageSeconds))));
-  if (served.verdict !== undefined) headers.set('x-entrepot-cache', served.verdict);
+  headers.set('x-request-id', exchange.call.requestId);
+  sayWay(headers, exchange);
+  const verdict = WARNING_OF_VERDICT.get(exchange.served?.verdict);
+  if (verdict !== undefined) headers.append('warning', verdict);
   let bytesLeft = MAX_WARNING_BYTES;
-  for (const warning of served.warnings) {
+  for (const warning of exchange.served?.warnings ?? []) {
     const value = warningValue(warning);
     bytesLeft -= value.length;
     if (bytesLeft < 0) break;
     headers.append('warning', value);
   }
-  return headers;
+  return new Response(body, { status, headers });
 }
 
 /** `299 - "…"`, in the characters that a header may have. Spec, "Warnings". */
