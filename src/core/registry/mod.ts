@@ -11,7 +11,7 @@ export { type ExtrasPlan, forwardExtras } from './extras.ts';
 export { type Fault, type FaultPlan, faultAt, faulty } from './faulty.ts';
 export { type Check, type Decision, guarded, type Question } from './guarded.ts';
 export { immutable } from './immutable.ts';
-export { type MemoryOptions, memory } from './memory/memory.ts';
+export { type MemoryOptions, memory, memoryCache } from './memory/memory.ts';
 export { type Observer, observed, type RegistryEvent } from './observed.ts';
 export { type Action, around, type Intercept, type Operation, type OperationName, type Proceed } from './operation.ts';
 export { readOnly } from './read-only.ts';

@@ -1,5 +1,6 @@
 import {
   algorithmOf,
+  type Descriptor,
   digestOf,
   isDigest,
   type Manifest,
@@ -7,9 +8,10 @@ import {
   parseManifest,
   type RepositoryName,
   requiredBlobs,
+  type TagName,
 } from '#core/oci';
 import { blobSizeMismatch, digestMismatch, manifestBlobUnknown, manifestUnknown, servedBy } from '../answer.ts';
-import type { Deleter, Reader, Writer } from '../types.ts';
+import type { Deleter, PutManifestOptions, Reader, Writer } from '../types.ts';
 import { ensureRepository, type MemoryState, type Repository, repositoryOf, type StoredManifest } from './state.ts';
 
 type ManifestMethods = Pick<Reader, 'resolveManifest' | 'getManifest'> &
@@ -25,16 +27,12 @@ export function manifestMethods(state: MemoryState): ManifestMethods {
       const { descriptor, bytes } = manifestOf(state, repository, reference);
       return servedBy(state.name, { descriptor, bytes });
     },
-    async putManifest(repository, bytes, { mediaType, digest, tags }) {
-      const manifest = parseManifest(bytes, mediaType);
-      const actual = digestOf(bytes, digest === undefined ? 'sha256' : algorithmOf(digest));
-      if (digest !== undefined && actual !== digest) throw digestMismatch(digest, actual);
+    async putManifest(repository, bytes, options) {
+      const { tags } = options;
+      const checked = checkManifest(bytes, options);
+      const { manifest, descriptor } = checked;
       checkContent(state, repository, manifest);
-      const descriptor = { mediaType: manifest.mediaType, digest: actual, size: bytes.byteLength };
-      const target = ensureRepository(state, repository);
-      target.manifests.set(actual, { descriptor, bytes: bytes.slice(), manifest });
-      for (const tag of tags) target.tags.set(tag, actual);
-      if (tags.length > 0) target.sortedTags = undefined;
+      storeManifest(state, repository, { ...checked, bytes, tags });
       const subject = state.referrers ? manifest.subject?.digest : undefined;
       return { descriptor, tags: [...tags], ...(subject === undefined ? {} : { subject }) };
     },
@@ -50,6 +48,26 @@ export function manifestMethods(state: MemoryState): ManifestMethods {
       target.sortedTags = undefined;
     },
   };
+}
+
+type CheckedManifest = { readonly manifest: Manifest; readonly descriptor: Descriptor };
+
+/** Throws MANIFEST_INVALID, MANIFEST_TOO_LARGE, DIGEST_INVALID. */
+export function checkManifest(bytes: Uint8Array, { mediaType, digest }: PutManifestOptions): CheckedManifest {
+  const manifest = parseManifest(bytes, mediaType);
+  const actual = digestOf(bytes, digest === undefined ? 'sha256' : algorithmOf(digest));
+  if (digest !== undefined && actual !== digest) throw digestMismatch(digest, actual);
+  return { manifest, descriptor: { mediaType: manifest.mediaType, digest: actual, size: bytes.byteLength } };
+}
+
+type NewManifest = CheckedManifest & { readonly bytes: Uint8Array; readonly tags: readonly TagName[] };
+
+export function storeManifest(state: MemoryState, name: RepositoryName, { tags, ...checked }: NewManifest): void {
+  const { descriptor, manifest, bytes } = checked;
+  const target = ensureRepository(state, name);
+  target.manifests.set(descriptor.digest, { descriptor, bytes: bytes.slice(), manifest });
+  for (const tag of tags) target.tags.set(tag, descriptor.digest);
+  if (tags.length > 0) target.sortedTags = undefined;
 }
 
 export function findManifest(repository: Repository, reference: ManifestReference): StoredManifest | undefined {

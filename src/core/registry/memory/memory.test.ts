@@ -3,6 +3,7 @@ import { MediaType, referrersTag } from '#core/oci';
 import { bodyOf } from '../answer.ts';
 import {
   allPages,
+  cacheStoreContract,
   expectCode,
   pushImage,
   pushManifest,
@@ -14,7 +15,7 @@ import {
   sampleManifest,
   testCall,
 } from '../contract/mod.ts';
-import { memory } from './memory.ts';
+import { memory, memoryCache } from './memory.ts';
 
 registryContract('memory()', () => ({ registry: memory() }));
 registryContract('memory() that wants whole indexes', () => ({ registry: memory({ sparseIndex: false }) }));
@@ -72,3 +73,6 @@ describe('memory()', () => {
     await expectCode(registry.resolveBlob(name, digest, call), 'NAME_UNKNOWN');
   });
 });
+
+registryContract('memoryCache()', () => ({ registry: memoryCache() }));
+cacheStoreContract('memoryCache()', () => ({ store: memoryCache() }));

@@ -1,6 +1,8 @@
 import { Bounds } from '#core/oci';
+import type { CacheStore } from '../cache-store.ts';
 import type { Registry } from '../types.ts';
 import { blobMethods } from './blob.ts';
+import { cacheMethods } from './cache.ts';
 import { listExtras, listMethods } from './list.ts';
 import { manifestMethods } from './manifest.ts';
 import type { MemoryState } from './state.ts';
@@ -21,7 +23,27 @@ export type MemoryOptions = {
 
 /** A complete registry in memory: the reference of the contract, for tests, samples and short-lived content. */
 export function memory(options: MemoryOptions = {}): Registry {
-  const state: MemoryState = {
+  return registryOf(stateOf(options));
+}
+
+/** A registry in memory that a cache can keep its content in. Nothing survives it; bytes in parts do survive `close`. */
+export function memoryCache(options: MemoryOptions = {}): CacheStore {
+  const state = stateOf(options);
+  const registry = registryOf(state);
+  const { keeping, pushed } = cacheMethods(state);
+  return {
+    ...registry,
+    async putManifest(repository, bytes, putOptions, call) {
+      const answer = await registry.putManifest(repository, bytes, putOptions, call);
+      pushed(repository, answer.descriptor.digest);
+      return answer;
+    },
+    cache: keeping,
+  };
+}
+
+function stateOf(options: MemoryOptions): MemoryState {
+  return {
     name: options.name ?? 'memory',
     sparseIndex: options.sparseIndex ?? true,
     referrers: options.referrers ?? true,
@@ -30,6 +52,9 @@ export function memory(options: MemoryOptions = {}): Registry {
     repositories: new Map(),
     uploads: new Map(),
   };
+}
+
+function registryOf(state: MemoryState): Registry {
   const uploads = uploadMethods(state);
   return {
     ...manifestMethods(state),

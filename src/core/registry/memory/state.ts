@@ -59,6 +59,15 @@ export function blobOf(state: MemoryState, name: RepositoryName, digest: Digest)
   return blob;
 }
 
+/** A blob in whatever repository: for who has asked already whether it may be seen. */
+export function findBlob(state: MemoryState, digest: Digest): Blob | undefined {
+  for (const { blobs } of state.repositories.values()) {
+    const blob = blobs.get(digest);
+    if (blob) return blob;
+  }
+  return undefined;
+}
+
 export function blobDescriptor(digest: Digest, sizeBytes: number): Descriptor {
   return { mediaType: MediaType.octets, digest, size: sizeBytes };
 }
