@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { closeSync, constants, fsync, openSync } from 'node:fs';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { systemCodeOf } from '#core/std';
 import type { StoreFs, WriteFile } from './fs.ts';
@@ -14,14 +14,7 @@ export function diskFs(): StoreFs {
     rename,
     unlink: (path) => unlessCode('ENOENT', unlink(path)),
     mkdir: (path) => unlessCode('EEXIST', mkdir(path, { mode: FOLDER_MODE })),
-    async fsyncDir(path) {
-      const folder = await open(path, 'r');
-      try {
-        await folder.sync();
-      } finally {
-        await folder.close();
-      }
-    },
+    fsyncDir,
     async stat(path) {
       const facts = await unlessAbsent(stat(path));
       return facts && { sizeBytes: facts.size, modifiedMs: facts.mtimeMs };
@@ -32,15 +25,29 @@ export function diskFs(): StoreFs {
   };
 }
 
+/** The system has just looked the folder up: opening it waits for nothing, while a thread for it might be long in coming. */
+async function fsyncDir(path: string): Promise<void> {
+  const folder = openSync(path, 'r');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      fsync(folder, (error) => (error ? reject(error) : resolve()));
+    });
+  } finally {
+    closeSync(folder);
+  }
+}
+
 async function openFile(path: string): Promise<WriteFile> {
   // O_RDWR | O_CREAT without O_TRUNC has no letter of its own: 'r+' needs the file, 'a' ignores positions.
   const handle = await open(path, O_RDWR_CREAT, FILE_MODE);
   return {
-    async write(bytes, position) {
-      let done = 0;
-      while (done < bytes.byteLength) {
-        const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, position + done);
-        done += bytesWritten;
+    async write(parts, position) {
+      let left = parts;
+      let at = position;
+      while (left.length > 0) {
+        const { bytesWritten } = await handle.writev(left, at);
+        at += bytesWritten;
+        left = behind(left, bytesWritten);
       }
     },
     truncate: (sizeBytes) => handle.truncate(sizeBytes),
@@ -49,6 +56,17 @@ async function openFile(path: string): Promise<WriteFile> {
   };
 }
 const O_RDWR_CREAT = constants.O_RDWR | constants.O_CREAT;
+
+/** What of the parts follows their first bytes. */
+function behind(parts: readonly Uint8Array[], sizeBytes: number): Uint8Array[] {
+  let skipped = sizeBytes;
+  const left: Uint8Array[] = [];
+  for (const part of parts) {
+    if (skipped < part.byteLength) left.push(skipped === 0 ? part : part.subarray(skipped));
+    skipped = Math.max(0, skipped - part.byteLength);
+  }
+  return left;
+}
 
 /** Whether the change was made; false for the one failure that means "it is so already". */
 async function unlessCode(code: string, change: Promise<unknown>): Promise<boolean> {

@@ -89,7 +89,7 @@ async function writeFormat(layout: Layout, fs: StoreFs): Promise<void> {
   const file = await fs.openFile(aside);
   try {
     await file.truncate(0);
-    await file.write(new TextEncoder().encode(`entrepot store ${FORMAT_VERSION}\n`), 0);
+    await file.write([new TextEncoder().encode(`entrepot store ${FORMAT_VERSION}\n`)], 0);
     await file.datasync();
   } finally {
     await file.close();

@@ -2,7 +2,8 @@ import type { ByteStream } from '#core/std';
 
 /** A file being written. Positions are bytes from its start. */
 export interface WriteFile {
-  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Writes the parts one behind the other. */
+  write(parts: readonly Uint8Array[], position: number): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
   /** The content is on disk when this resolves; the file's name may not be: that is `fsyncDir`. */
   datasync(): Promise<void>;

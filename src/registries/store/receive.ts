@@ -15,32 +15,25 @@ export async function receive(
 ): Promise<void> {
   checkStart(session.offset, start);
   const hasher = await hasherOf(context, session);
-  const before = session.offset;
-  const limits = { sizeBytes: size, blobBytes: context.limits.blobBytes };
-  const freesChunks = hasFreeableChunks(body);
-  const chunks = checked(body, { before, limits }, call);
-  const receivedBytes = await writeChunks(session, { file, hasher, freesChunks }, chunks);
+  const limits = { sizeBytes: size, before: session.offset, blobBytes: context.limits.blobBytes, signal: call.signal };
+  const receivedBytes = await writeChunks(session, { file, hasher, limits }, body);
   if (size !== undefined && receivedBytes !== size) throw sizeMismatch(size, receivedBytes);
 }
 
-type Limits = { readonly sizeBytes: number | undefined; readonly blobBytes: number };
+type Limits = {
+  /** What was announced. */
+  readonly sizeBytes: number | undefined;
+  /** What the upload had before, and what the whole may have. */
+  readonly before: number;
+  readonly blobBytes: number;
+  readonly signal: AbortSignal | undefined;
+};
 
-/** The chunks of a body for as long as nothing speaks against them. */
-async function* checked(
-  body: ByteSource,
-  { before, limits }: { readonly before: number; readonly limits: Limits },
-  call: Call,
-): AsyncGenerator<Uint8Array> {
-  let receivedBytes = 0;
-  for await (const chunk of chunksOf(body)) {
-    call.signal?.throwIfAborted();
-    receivedBytes += chunk.byteLength;
-    if (limits.sizeBytes !== undefined && receivedBytes > limits.sizeBytes) {
-      throw sizeMismatch(limits.sizeBytes, receivedBytes);
-    }
-    if (before + receivedBytes > limits.blobBytes) throw blobTooLarge(limits.blobBytes);
-    yield chunk;
-  }
+/** Throws what speaks against taking more of a body. */
+function checkReceived(receivedBytes: number, { sizeBytes, before, blobBytes, signal }: Limits): void {
+  signal?.throwIfAborted();
+  if (sizeBytes !== undefined && receivedBytes > sizeBytes) throw sizeMismatch(sizeBytes, receivedBytes);
+  if (before + receivedBytes > blobBytes) throw blobTooLarge(blobBytes);
 }
 
 /** The digest of what was received, in the algorithm that a commit asks for. */
@@ -52,33 +45,31 @@ export async function digestOfSession(context: StoreContext, session: Session, w
   return hasher.digest();
 }
 
-type Sink = { readonly file: WriteFile; readonly hasher: DigestHasher; readonly freesChunks: boolean };
+type Sink = { readonly file: WriteFile; readonly hasher: DigestHasher; readonly limits: Limits };
 
 /**
  * The disk writes chunks while the processor hashes the next. Whatever ends the body, `offset` is then the length
  * up to which all bytes are in the file, and the hasher is kept only if it has seen exactly those.
  */
-async function writeChunks(
-  session: Session,
-  { file, hasher, freesChunks }: Sink,
-  chunks: AsyncGenerator<Uint8Array>,
-): Promise<number> {
+async function writeChunks(session: Session, { file, hasher, limits }: Sink, body: ByteSource): Promise<number> {
   const before = session.offset;
-  const window = createWriteWindow(file, { start: before, freesChunks });
+  const window = createWriteWindow(file, { start: before, freesChunks: hasFreeableChunks(body) });
   let hashedTo = before;
   session.hasher = undefined;
   try {
-    for await (const chunk of chunks) {
-      const taken = window.add(chunk);
+    for await (const chunk of chunksOf(body)) {
+      checkReceived(hashedTo - before + chunk.byteLength, limits);
+      const full = window.add(chunk);
       hashedTo += chunk.byteLength;
       hasher.update(chunk);
       // From here on the chunk may have been freed.
-      await taken;
+      if (full !== undefined) await full;
     }
   } finally {
     await window.drain().finally(() => {
       session.offset = window.settled;
       if (window.settled === hashedTo) session.hasher = hasher;
+      else session.torn = true;
     });
   }
   return session.offset - before;

@@ -10,7 +10,7 @@ export async function keepReserve({ fs, layout }: StoreContext): Promise<void> {
   try {
     const file = await fs.openFile(layout.reserve);
     try {
-      await file.write(new Uint8Array(RESERVE_BYTES), 0);
+      await file.write([new Uint8Array(RESERVE_BYTES)], 0);
     } finally {
       await file.close();
     }

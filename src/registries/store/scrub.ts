@@ -133,7 +133,7 @@ async function scrubManifest(context: StoreContext, digest: Digest, throttle: Th
   }
   const file = await context.fs.openFile(quarantinePath(context.layout.quarantine, digest, context.clock.now()));
   try {
-    await file.write(bytes, 0);
+    await file.write([bytes], 0);
     await file.datasync();
   } finally {
     await file.close();

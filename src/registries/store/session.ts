@@ -7,10 +7,12 @@ export type Session = {
   readonly repository: RepositoryName;
   readonly principal: string;
   readonly algorithm: DigestAlgorithm;
-  /** Bytes received and written. The file may be longer after a write that failed half-way. */
+  /** Bytes received and written. */
   offset: number;
   /** Has seen exactly the first `offset` bytes; absent after a restart or a failure: read them again. */
   hasher: DigestHasher | undefined;
+  /** A write failed: the file may hold bytes behind those that count. */
+  torn: boolean;
   /** Somebody writes to it now. */
   busy: boolean;
   /** Whether the catalog knows of it, so that it can go on after a restart. */

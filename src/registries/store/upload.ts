@@ -59,6 +59,7 @@ export function newSession(context: StoreContext, { repository, principal, algor
     algorithm: algorithm ?? 'sha256',
     offset: 0,
     hasher: undefined,
+    torn: false,
     busy: false,
     noted: false,
     ended: false,
@@ -100,6 +101,7 @@ async function reviveSession(context: StoreContext, id: string): Promise<Session
     algorithm: row.algorithm === 'sha512' ? 'sha512' : 'sha256',
     offset: facts?.sizeBytes ?? 0,
     hasher: undefined,
+    torn: false,
     busy: false,
     noted: true,
     ended: false,
@@ -182,8 +184,7 @@ async function commit(context: StoreContext, open: Open, { digest, final, call }
     await dropSession(context, session);
     throw digestMismatch(digest, actual);
   }
-  // A write that failed half-way may have left bytes behind the last that count.
-  await file.truncate(session.offset);
+  if (session.torn) await file.truncate(session.offset);
   if (session.ended) throw uploadUnknown(session.repository);
   // Known until its row is gone: whoever asked meanwhile would revive it from the row, and write into the blob.
   session.ended = true;

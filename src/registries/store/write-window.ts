@@ -2,24 +2,27 @@ import { freeChunk } from '#core/std';
 import type { WriteFile } from './fs.ts';
 
 /**
- * Bytes on their way to the disk while more arrive: hides the latency of writes. With 512 KiB a push of 10 MB blobs,
- * four at once, was a tenth slower; with 2 MiB a push of 1 GiB peaks 10 MB higher, since what is written is freed.
+ * Bytes that may wait for the disk while more arrive: hides the latency of writes, and bounds the memory of a push.
  */
 const WINDOW_BYTES = 2 * 1024 * 1024;
+/**
+ * So many bytes are worth a write: a socket brings 64 KiB at a time, and each write costs a change of threads and the
+ * file's lock.
+ */
+const WRITE_BYTES = 512 * 1024;
 
 /**
- * Writes of one file that follow each other without waiting for each to end.
+ * Writes of one file that follow each other: one is under way at most, since a second would only wait for the file's
+ * lock and hold a thread; what arrives meanwhile is gathered for the next.
  * `settled` is the length up to which everything was written.
  */
 export type WriteWindow = {
-  /** Takes a chunk for the next position; waits only when the window is full. Throws what an earlier write threw. */
-  add(chunk: Uint8Array): Promise<void>;
+  /** Takes a chunk for the next position. To be waited for where the window is full; throws what an earlier write threw. */
+  add(chunk: Uint8Array): Promise<void> | undefined;
   /** Waits for all. Throws what the first that failed threw. */
   drain(): Promise<void>;
   readonly settled: number;
 };
-
-type Pending = { readonly end: number; readonly chunk: Uint8Array; readonly written: Promise<unknown> };
 
 export type WindowOptions = {
   readonly start: number;
@@ -28,34 +31,40 @@ export type WindowOptions = {
 };
 
 export function createWriteWindow(file: WriteFile, { start, freesChunks }: WindowOptions): WriteWindow {
-  const pending: Pending[] = [];
-  let position = start;
+  let gathered: Uint8Array[] = [];
+  let gatheredBytes = 0;
   let settled = start;
-  let waitingBytes = 0;
+  let writing: Promise<void> | undefined;
 
-  const settleOldest = async (oldest: Pending) => {
-    await oldest.written;
-    pending.shift();
-    waitingBytes -= oldest.chunk.byteLength;
-    settled = oldest.end;
-    if (freesChunks) freeChunk(oldest.chunk);
+  const writeGathered = async () => {
+    const parts = gathered;
+    const end = settled + gatheredBytes;
+    gathered = [];
+    gatheredBytes = 0;
+    await file.write(parts, settled);
+    settled = end;
+    if (freesChunks) for (const part of parts) freeChunk(part);
+    writing = undefined;
+    if (gatheredBytes >= WRITE_BYTES) startWrite();
   };
-  const drain = async () => {
-    for (let oldest = pending[0]; oldest; oldest = pending[0]) await settleOldest(oldest);
+  const startWrite = () => {
+    writing = writeGathered();
+    // Its failure is met by whoever waits for it; nothing is written behind it.
+    writing.catch(() => {});
   };
   return {
-    async add(chunk) {
-      const written = file.write(chunk, position);
-      // Its failure is met in order, by whoever waits for it.
-      written.catch(() => {});
-      position += chunk.byteLength;
-      waitingBytes += chunk.byteLength;
-      pending.push({ end: position, chunk, written });
-      for (let oldest = pending[0]; oldest && waitingBytes > WINDOW_BYTES; oldest = pending[0]) {
-        await settleOldest(oldest);
+    add(chunk) {
+      gathered.push(chunk);
+      gatheredBytes += chunk.byteLength;
+      if (writing === undefined && gatheredBytes >= WRITE_BYTES) startWrite();
+      return gatheredBytes >= WINDOW_BYTES - WRITE_BYTES ? writing : undefined;
+    },
+    async drain() {
+      while (writing !== undefined || gatheredBytes > 0) {
+        if (writing === undefined) startWrite();
+        await writing;
       }
     },
-    drain,
     get settled() {
       return settled;
     },

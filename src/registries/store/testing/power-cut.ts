@@ -129,7 +129,7 @@ function pathOf(contents: ReadonlyMap<string, Content>, wanted: Content): string
 
 function durableFile(file: WriteFile, content: Content, sizeNow: () => number): WriteFile {
   return {
-    write: (bytes, position) => file.write(bytes, position),
+    write: (parts, position) => file.write(parts, position),
     truncate: (sizeBytes) => file.truncate(sizeBytes),
     async datasync() {
       await file.datasync();

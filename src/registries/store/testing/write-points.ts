@@ -40,7 +40,7 @@ export function withWritePoints(fs: StoreFs, folder: string, point: WritePoint):
 
 function withFilePoints(file: WriteFile, around: (act: string, work: () => Promise<void>) => Promise<void>): WriteFile {
   return {
-    write: (bytes, position) => around('write', () => file.write(bytes, position)),
+    write: (parts, position) => around('write', () => file.write(parts, position)),
     truncate: (sizeBytes) => around('truncate', () => file.truncate(sizeBytes)),
     datasync: () => around('datasync', () => file.datasync()),
     close: () => file.close(),
