@@ -4,6 +4,10 @@ import type { Rule } from './source.ts';
 /** The one place (or few) where each package is used, so that it can be replaced by changing one module. */
 const HOME: Readonly<Record<string, readonly string[]>> = {
   '@hono/zod-openapi': ['src/surface/server/api/'],
+  '@opentelemetry/api': ['src/app/'],
+  '@opentelemetry/exporter-trace-otlp-http': ['src/app/'],
+  '@opentelemetry/resources': ['src/app/'],
+  '@opentelemetry/sdk-trace': ['src/app/'],
   'bun:sqlite': ['src/core/sql/'],
   commander: ['src/app/cli/'],
   hono: ['src/surface/server/api/'],

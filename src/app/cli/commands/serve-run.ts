@@ -1,6 +1,7 @@
 import type { Config } from '#surface/config';
 import { accessLogTo, type Served, serve as startServe } from '../../commands/serve.ts';
 import { createLog } from '../../log.ts';
+import { startTracing } from '../../tracing.ts';
 import { type Context, machineOf } from '../context.ts';
 import { ExitCode } from '../exit.ts';
 import type { CommandRun } from '../spec.ts';
@@ -22,7 +23,9 @@ export async function serveUntilStopped(context: Context, config: Config, run: S
   const format = config.log.format === 'auto' ? (io.stdout.isTerminal ? 'text' : 'json') : config.log.format;
   const sink = io.logSink();
   const log = createLog({ level: config.log.level, format, clock: io.clock, sink });
-  const machine = { ...machineOf(io), log };
+  const bare = { ...machineOf(io), log };
+  const tracing = await startTracing(bare);
+  const machine = tracing ? { ...bare, fetch: tracing.traced(bare.fetch) } : bare;
   const stopping = new AbortController();
   const interrupted = Promise.withResolvers<void>();
   const release = io.onInterrupt(() => {
@@ -44,6 +47,7 @@ export async function serveUntilStopped(context: Context, config: Config, run: S
     }
   } finally {
     release();
+    await tracing?.stop();
     await sink.flush();
   }
   return ExitCode.ok;
