@@ -39,6 +39,7 @@ export const NOUNS: Readonly<Record<string, string>> = {
   repo: 'List repositories',
   tag: 'List tags',
   mirror: 'Copy images from registries to registries',
+  snippet: 'Print how clients pull through this registry',
   gc: 'Remove content that nothing refers to',
   config: 'Check and show the configuration',
 };

@@ -2,7 +2,8 @@ import type { CommandSpec } from '../spec.ts';
 import { about } from './about.ts';
 import { config } from './config.ts';
 import { image } from './image.ts';
+import { snippet } from './snippet.ts';
 import { run, work } from './work.ts';
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly CommandSpec[] = [...run, ...image, ...work, ...config, ...about];
+export const COMMANDS: readonly CommandSpec[] = [...run, ...image, ...work, ...snippet, ...config, ...about];
