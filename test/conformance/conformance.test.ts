@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Member, memory, unified } from '#core/registry';
 import { testWith } from '../harness/need.ts';
 import { startEntrepot } from '../harness/servers.ts';
 import { serveRegistry } from './registry-server.ts';
@@ -40,6 +41,51 @@ describe('OCI conformance at the dev level', () => {
         const server = await startEntrepot({ folder });
         try {
           expectClean(await runConformance({ program: program('conformance'), host: server.host }));
+        } finally {
+          await server.stop();
+        }
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  });
+});
+
+const VIRTUAL = `namespaces:
+  team: { type: hosted }
+  other: { type: hosted }
+  all: { type: virtual, members: [other, team], push: team }
+`;
+
+describe('OCI conformance at the dev level of a virtual namespace with a push target', () => {
+  testWith(['conformance'], 'over registries in memory', {
+    timeoutMs: TIMEOUT_MS,
+    async body(program) {
+      const member = (namespace: string): Member => ({
+        namespace,
+        registry: memory(),
+        allow: [],
+        deny: [],
+        whenDown: 'fail',
+      });
+      const registry = unified({ namespace: 'all', members: [member('other'), member('team')], push: 'team' });
+      const server = serveRegistry(registry);
+      try {
+        expectClean(await runConformance({ program: program('conformance'), host: server.host, namespace: 'all' }));
+      } finally {
+        await server.stop({ graceMs: 0 });
+      }
+    },
+  });
+
+  testWith(['conformance'], 'of entrepot serve', {
+    timeoutMs: TIMEOUT_MS,
+    async body(program) {
+      const folder = mkdtempSync(join(tmpdir(), 'entrepot-conformance-'));
+      try {
+        const server = await startEntrepot({ folder, config: VIRTUAL });
+        try {
+          expectClean(await runConformance({ program: program('conformance'), host: server.host, namespace: 'all' }));
         } finally {
           await server.stop();
         }

@@ -19,6 +19,8 @@ export type ConformanceOptions = {
   readonly program: string;
   /** `127.0.0.1:port`, plain HTTP. */
   readonly host: string;
+  /** First segments of the two repositories; default `conformance`. */
+  readonly namespace?: string;
   /** Kept there when given; else in a folder that is removed afterwards. */
   readonly resultsFolder?: string;
 };
@@ -27,7 +29,8 @@ export type ConformanceOptions = {
 const RUN_LIMIT_MS = 180_000;
 
 /** Runs the OCI conformance suite at its `dev` level. Repositories must be empty. */
-export async function runConformance({ program, host, resultsFolder }: ConformanceOptions): Promise<ConformanceResult> {
+export async function runConformance(options: ConformanceOptions): Promise<ConformanceResult> {
+  const { program, host, namespace = 'conformance', resultsFolder } = options;
   const folder = resultsFolder ?? mkdtempSync(join(tmpdir(), 'entrepot-conformance-'));
   try {
     const suite = Bun.spawn([program], {
@@ -36,8 +39,8 @@ export async function runConformance({ program, host, resultsFolder }: Conforman
         ...process.env,
         OCI_REGISTRY: host,
         OCI_TLS: 'disabled',
-        OCI_REPO1: 'conformance/one',
-        OCI_REPO2: 'conformance/two',
+        OCI_REPO1: `${namespace}/one`,
+        OCI_REPO2: `${namespace}/two`,
         OCI_VERSION: 'dev',
         OCI_RESULTS_DIR: folder,
       },

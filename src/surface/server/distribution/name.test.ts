@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { isRegistryError, parseRequest } from '#core/oci';
+import { isRegistryError, parseRepository, parseRequest } from '#core/oci';
 import { createNames } from './name.ts';
 
 const resolve = createNames({
@@ -12,6 +12,7 @@ const resolve = createNames({
   },
   byHost: { 'hub.registry.test': 'hub', '127.0.0.1:5001': 'all' },
   own: ['registry.test'],
+  canonical: (name) => (/^hub\/[^/]+$/.test(name) ? parseRepository(`hub/library/${name.slice(4)}`) : name),
 });
 
 const cases: { name: string; path: string; host?: string; is: string }[] = [
@@ -23,6 +24,9 @@ const cases: { name: string; path: string; host?: string; is: string }[] = [
   { name: 'ns with the longer prefix', path: 'hardened/base/debian?ns=vendor.test', is: 'base/debian' },
   { name: 'ns beside the prefix', path: 'other/nginx?ns=vendor.test', is: 'NAME_UNKNOWN' },
   { name: 'ns beside the prefix, by a part of a word', path: 'hardenedx/nginx?ns=vendor.test', is: 'NAME_UNKNOWN' },
+  { name: 'a short name', path: 'hub/redis', is: 'hub/library/redis' },
+  { name: 'a short name by ns', path: 'redis?ns=docker.io', is: 'hub/library/redis' },
+  { name: 'a short name by host', path: 'redis', host: 'hub.registry.test', is: 'hub/library/redis' },
   { name: 'a closed world', path: 'library/redis?ns=quay.io', is: 'NAME_UNKNOWN' },
   { name: 'no inherited names', path: 'library/redis?ns=constructor', is: 'NAME_UNKNOWN' },
   { name: 'ns is this server', path: 'team/app?ns=registry.test', is: 'team/app' },
@@ -50,7 +54,7 @@ describe('the full name of what is asked for', () => {
   test('a mount’s source too', () => {
     const digest = `sha256:${'0'.repeat(64)}`;
     const request = parseRequest('POST', '/v2/a/blobs/uploads/', `?mount=${digest}&from=b`);
-    expect(resolve(request, 'hub.registry.test')).toMatchObject({ repository: 'hub/a', from: 'hub/b' });
+    expect(resolve(request, 'hub.registry.test')).toMatchObject({ repository: 'hub/library/a', from: 'hub/library/b' });
   });
 
   test('what has no name stays', () => {

@@ -11,6 +11,8 @@ export type NameTable = {
   readonly byHost: Readonly<Record<string, string>>;
   /** Names of this server itself: as `ns` they say nothing. */
   readonly own: readonly string[];
+  /** The one name of what has several full ones: `hub/library/redis` for `hub/redis`. */
+  readonly canonical?: (repository: RepositoryName) => RepositoryName;
 };
 
 /** The request under its full name here. Throws NAME_UNKNOWN for an `ns` that nothing here stands for, NAME_INVALID. */
@@ -21,17 +23,20 @@ export type ResolveName = (request: RegistryRequest, authority: string) => Regis
  * A name that begins with the namespace already is full: answers tell clients full names (Location, Link), and
  * some are configured with the namespace in the mirror's path.
  */
-export function createNames({ byNs, byHost, own }: NameTable): ResolveName {
+export function createNames({ byNs, byHost, own, canonical = (name) => name }: NameTable): ResolveName {
   const namespaces = new Map(Object.entries(byNs));
   const hosts = new Map(Object.entries(byHost));
   return (request, authority) => {
     if (!('repository' in request)) return request;
     const ns = 'ns' in request ? request.ns : undefined;
     if (ns !== undefined && ns !== authority && !own.includes(ns)) {
-      return renamed(request, namesOf(namespaces, ns), ns);
+      const rules = namesOf(namespaces, ns);
+      return renamed(request, (name) => canonical(fullName(name, rules, ns)));
     }
     const namespace = hosts.get(authority);
-    return namespace === undefined ? request : renamed(request, [{ prefix: '', namespace }], authority);
+    if (namespace === undefined) return renamed(request, canonical);
+    const rules = [{ prefix: '', namespace }];
+    return renamed(request, (name) => canonical(fullName(name, rules, authority)));
   };
 }
 
@@ -50,10 +55,13 @@ const DOCKER_HUB: readonly string[] = ['index.docker.io', 'registry-1.docker.io'
 
 type Named = Extract<RegistryRequest, { readonly repository: RepositoryName }>;
 
-function renamed(request: Named, rules: readonly NameRule[], by: string): RegistryRequest {
-  const repository = fullName(request.repository, rules, by);
-  const from = 'from' in request && request.from !== undefined ? { from: fullName(request.from, rules, by) } : {};
-  return { ...request, repository, ...from };
+/** The same object where no name changes. */
+function renamed(request: Named, rename: (name: RepositoryName) => RepositoryName): RegistryRequest {
+  const repository = rename(request.repository);
+  if (!('from' in request) || request.from === undefined) {
+    return repository === request.repository ? request : { ...request, repository };
+  }
+  return { ...request, repository, from: rename(request.from) };
 }
 
 function fullName(name: RepositoryName, rules: readonly NameRule[], by: string): RepositoryName {
