@@ -49,6 +49,8 @@ export type UpstreamFact = {
   readonly registry: string;
   /** `METHOD url`, without query secrets. */
   readonly request?: string;
+  /** Its token server, not the registry itself, answered so. */
+  readonly endpoint?: 'token';
   readonly status?: number;
   readonly requestId?: string;
   readonly attempts?: number;

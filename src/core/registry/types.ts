@@ -58,8 +58,8 @@ export type BlobAnswer =
  */
 export type Handover = {
   readonly body: ByteStream;
-  /** Lets go of the connection: at the end, and to cut it. */
-  end(reason?: unknown): void;
+  /** Lets go of the connection: at the end, and to cut it. `receivedBytes`, where it was cut, for whoever counts. */
+  end(reason?: unknown, receivedBytes?: number): void;
 };
 
 export type BlobOptions = { readonly range?: ByteRange; readonly redirectOk?: boolean };

@@ -80,6 +80,8 @@ export type Quota = {
   readonly resetAtMs?: number;
   /** Nothing may be asked before: from Retry-After. */
   readonly blockedUntilMs?: number;
+  /** The same for pulls alone: a limit was reached of which nothing said when it ends. What is free to ask goes on. */
+  readonly pullsBlockedUntilMs?: number;
   readonly seenAtMs: number;
 };
 
