@@ -1,5 +1,5 @@
 import type { ByteStream } from '#core/std';
-import type { Course } from './course.ts';
+import { type Course, partOf } from './course.ts';
 import { freshError } from './error.ts';
 
 export type BodyOptions = {
@@ -60,11 +60,11 @@ function createCursor(course: Course, { start, end, signal, detour }: BodyOption
   let isDetourDone = false;
   const isAtEnd = () => {
     if (isDetour) return isDetourDone;
-    return position >= end && (end < course.sizeBytes || course.isVerified);
+    return position >= end && (end !== course.sizeBytes || course.isVerified);
   };
   const give = (bytes: Uint8Array) => {
     position += bytes.byteLength;
-    course.noteGiven();
+    course.wasGiven = true;
     return bytes;
   };
   const drop = () => {
@@ -95,9 +95,9 @@ function createCursor(course: Course, { start, end, signal, detour }: BodyOption
     const near = course.tip.at(position, visible);
     if (near) return give(near);
     if (position < visible) {
-      course.noteGiven();
+      course.wasGiven = true;
       const stepEnd = Math.min(visible, position + LAGGARD_STEP_BYTES);
-      other = readerOf(course.part.read({ start: position, end: stepEnd }));
+      other = readerOf(partOf(course).read({ start: position, end: stepEnd }));
     } else {
       await course.waiting.until(position, signal);
     }

@@ -17,125 +17,100 @@ export type FlightContext = {
   readonly tipBytes: () => number;
 };
 
-/** How far a download is, as the bodies see it that follow it. */
+/** How far a download is: the flight moves it on, bodies follow it. */
 export type Course = {
   readonly digest: Digest;
-  readonly part: Part;
-  readonly tip: Tip;
-  readonly sizeBytes: number;
-  /** Bytes that readers may have: the last are held back until size and digest hold. */
-  readonly visibleBytes: number;
-  /** Size and digest hold, and it is stored. */
-  readonly isVerified: boolean;
-  /** Why there will be no more. */
-  readonly failure: unknown;
   readonly waiting: Waiting;
-  /** Somebody is given bytes, which nothing can take back. */
-  noteGiven(): void;
-};
-
-/** The same as the flight sees it that makes it go. */
-export type MutableCourse = Course & {
-  readonly isSized: boolean;
-  readonly receivedBytes: number;
-  readonly wasGiven: boolean;
-  takeOff(part: Part): void;
-  sized(sizeBytes: number, context: FlightContext): void;
-  land(chunk: Uint8Array, context: FlightContext): Promise<void>;
-  verified(): void;
-  failed(failure: unknown): void;
-  /** The part is gone. */
-  forget(): void;
-  /** Lets go of the part, if there is one: with bytes it is kept. */
-  putAway(): Promise<void>;
+  /** Absent before it is open, and after its bytes proved wrong. */
+  part: Part | undefined;
+  tip: Tip;
+  /** Known once a source answered. */
+  sizeBytes: number | undefined;
+  /** Bytes that readers may have: the last are held back until size and digest hold. */
+  visibleBytes: number;
+  /** Size and digest hold, and it is stored. */
+  isVerified: boolean;
+  /** Somebody was given bytes, which nothing can take back. */
+  wasGiven: boolean;
+  /** Why there will be no more. */
+  failure: unknown;
 };
 
 /** Left in memory of a blob that is stored: for readers who are about to end. */
 const STORED_TIP_BYTES = 256 * 1024;
 
-export function createCourse(digest: Digest): MutableCourse {
-  const waiting = createWaiting();
-  let part: Part | undefined;
-  let tip = createTip(0);
-  let sizeBytes: number | undefined;
-  let visibleBytes = 0;
-  let isVerified = false;
-  let wasGiven = false;
-  let failure: unknown;
-  const held = () => {
-    if (part) return part;
-    throw new RegistryError('INTERNAL', `no part is open for ${digest}`);
-  };
+export function createCourse(digest: Digest): Course {
   return {
     digest,
-    waiting,
-    get part() {
-      return held();
-    },
-    get tip() {
-      return tip;
-    },
-    get isSized() {
-      return sizeBytes !== undefined;
-    },
-    get sizeBytes() {
-      return sizeBytes ?? 0;
-    },
-    get receivedBytes() {
-      return part?.offset ?? 0;
-    },
-    get visibleBytes() {
-      return visibleBytes;
-    },
-    get isVerified() {
-      return isVerified;
-    },
-    get wasGiven() {
-      return wasGiven;
-    },
-    get failure() {
-      return failure;
-    },
-    noteGiven() {
-      wasGiven = true;
-    },
-    takeOff(opened) {
-      part = opened;
-      tip = createTip(opened.offset);
-    },
-    sized(size, { limits }) {
-      sizeBytes = size;
-      visibleBytes = visibleOf(held().offset, size, limits);
-      waiting.wake(visibleBytes);
-    },
-    async land(chunk, { limits, tipBytes }) {
-      const open = held();
-      await open.append(chunk);
-      tip.push(chunk, tipBytes());
-      visibleBytes = visibleOf(open.offset, sizeBytes ?? 0, limits);
-      waiting.wake(visibleBytes);
-    },
-    verified() {
-      isVerified = true;
-      visibleBytes = sizeBytes ?? 0;
-      tip.trim(STORED_TIP_BYTES);
-      waiting.wakeAll();
-    },
-    failed(why) {
-      failure = why;
-      tip.trim(0);
-      waiting.wakeAll();
-    },
-    forget() {
-      part = undefined;
-      visibleBytes = 0;
-    },
-    async putAway() {
-      const open = part;
-      if (!open) return;
-      await (open.offset > 0 ? open.close() : open.discard());
-    },
+    waiting: createWaiting(),
+    part: undefined,
+    tip: createTip(0),
+    sizeBytes: undefined,
+    visibleBytes: 0,
+    isVerified: false,
+    wasGiven: false,
+    failure: undefined,
   };
+}
+
+export function partOf({ part, digest }: Course): Part {
+  if (part) return part;
+  throw new RegistryError('INTERNAL', `no part is open for ${digest}`);
+}
+
+export function receivedBytes({ part }: Course): number {
+  return part?.offset ?? 0;
+}
+
+export function takeOff(course: Course, part: Part): void {
+  course.part = part;
+  course.tip = createTip(part.offset);
+}
+
+export function setSize(course: Course, sizeBytes: number, { limits }: FlightContext): void {
+  course.sizeBytes = sizeBytes;
+  show(course, visibleOf(receivedBytes(course), sizeBytes, limits));
+}
+
+export async function land(course: Course, chunk: Uint8Array, { limits, tipBytes }: FlightContext): Promise<void> {
+  const part = partOf(course);
+  await part.append(chunk);
+  course.tip.push(chunk, tipBytes());
+  show(course, visibleOf(part.offset, course.sizeBytes ?? 0, limits));
+}
+
+function show(course: Course, visibleBytes: number): void {
+  course.visibleBytes = visibleBytes;
+  course.waiting.wake(visibleBytes);
+}
+
+export function arrive(course: Course): void {
+  course.isVerified = true;
+  course.visibleBytes = course.sizeBytes ?? 0;
+  course.tip.trim(STORED_TIP_BYTES);
+  course.waiting.wakeAll();
+}
+
+export function fail(course: Course, failure: unknown): void {
+  course.failure = failure;
+  course.tip.trim(0);
+  course.waiting.wakeAll();
+}
+
+/** Its part is gone. */
+export function forget(course: Course): void {
+  course.part = undefined;
+  course.visibleBytes = 0;
+}
+
+/** Lets go of the part, if there is one: with bytes it is kept. */
+export async function putAway({ part }: Course): Promise<void> {
+  if (part) await (part.offset > 0 ? part.close() : part.discard());
+}
+
+/** Of `receivedBytes` those that may be seen before the whole is known to be right. */
+function visibleOf(received: number, sizeBytes: number, { heldBackBytes }: FlightLimits): number {
+  return Math.min(received, Math.max(0, sizeBytes - heldBackBytes));
 }
 
 /** Readers who wait for a byte. */
@@ -179,9 +154,4 @@ export function createWaiting(): Waiting {
     wake: (visibleBytes) => wakeIf(({ position }) => position < visibleBytes),
     wakeAll: () => wakeIf(() => true),
   };
-}
-
-/** Of `receivedBytes` those that may be seen before the whole is known to be right. */
-export function visibleOf(receivedBytes: number, sizeBytes: number, { heldBackBytes }: FlightLimits): number {
-  return Math.min(receivedBytes, Math.max(0, sizeBytes - heldBackBytes));
 }

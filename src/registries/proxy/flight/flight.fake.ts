@@ -26,6 +26,8 @@ export type Behaviour = {
   readonly ignoresRange?: true;
   /** Gives its raw body. */
   readonly handsOver?: true;
+  /** Length of the chunk that begins there; default: 1000. */
+  readonly chunkOf?: (offset: number) => number;
   /** Waits before the chunk that begins there. */
   readonly before?: (offset: number) => Promise<void> | undefined;
 };
@@ -40,12 +42,7 @@ export type FakeSource = FlightSource & {
 };
 
 /** A registry with one blob, which behaves as `plan` says of the nth request (from 1). */
-export function fakeSource(
-  host: string,
-  bytes: Uint8Array,
-  plan: (nth: number) => Behaviour = () => ({}),
-  chunkOf: (offset: number) => number = () => 1000,
-): FakeSource {
+export function fakeSource(host: string, bytes: Uint8Array, plan: (nth: number) => Behaviour = () => ({})): FakeSource {
   const asked: number[] = [];
   const calls: Call[] = [];
   let sentBytes = 0;
@@ -69,7 +66,6 @@ export function fakeSource(
         const body = bodyOfFake({
           content: content.subarray(0, range?.end === undefined ? content.byteLength : end),
           acts,
-          chunkOf,
           start: acts.ignoresRange ? 0 : start,
           onSent: (count) => {
             sentBytes += count;
@@ -102,14 +98,18 @@ function extrasOf(acts: Behaviour, start: number, body: ByteStream) {
 type FakeBody = {
   readonly content: Uint8Array;
   readonly acts: Behaviour;
-  readonly chunkOf: (offset: number) => number;
   readonly start: number;
   readonly onSent: (count: number) => void;
   readonly onEnd: () => void;
 };
 
-function bodyOfFake({ content, acts, chunkOf, start, onSent, onEnd }: FakeBody): ByteStream {
-  const { cutAt = Number.POSITIVE_INFINITY, endAt = content.byteLength, hangAt = Number.POSITIVE_INFINITY } = acts;
+function bodyOfFake({ content, acts, start, onSent, onEnd }: FakeBody): ByteStream {
+  const {
+    chunkOf = () => 1000,
+    cutAt = Number.POSITIVE_INFINITY,
+    endAt = content.byteLength,
+    hangAt = Number.POSITIVE_INFINITY,
+  } = acts;
   const cancelled = Promise.withResolvers<void>();
   let isOpen = true;
   const end = () => {

@@ -2,14 +2,27 @@ import { type Descriptor, type Digest, isRegistryError, type RepositoryName } fr
 import type { Call } from '#core/registry';
 import { messageOf } from '#core/std';
 import type { FlightFact, FlightSource, FlightWish } from '../types.ts';
-import { createCourse, type FlightContext, type MutableCourse } from './course.ts';
+import {
+  arrive,
+  type Course,
+  createCourse,
+  type FlightContext,
+  fail,
+  forget,
+  land,
+  partOf,
+  putAway,
+  receivedBytes,
+  setSize,
+  takeOff,
+} from './course.ts';
 import { download, type Landing, LandingError } from './download.ts';
 import { EndedByUs, isMismatch, keptTooLongError, lieError, whyOf } from './error.ts';
 
 /** One download and all who follow it. */
 export type Flight = {
   readonly digest: Digest;
-  readonly course: MutableCourse;
+  readonly course: Course;
   /** Resolves as soon as the size is known; rejects when it never will be. */
   readonly sized: Promise<number>;
   /** Resolves when it is stored; rejects with what it failed by. */
@@ -24,7 +37,7 @@ export type Flight = {
 
 type State = {
   readonly context: FlightContext;
-  readonly course: MutableCourse;
+  readonly course: Course;
   readonly call: Call;
   readonly stop: AbortController;
   readonly repositories: Set<RepositoryName>;
@@ -83,8 +96,8 @@ function factOf(state: State): FlightFact {
     digest: course.digest,
     repositories: [...repositories],
     host,
-    sizeBytes: course.sizeBytes,
-    receivedBytes: course.receivedBytes,
+    sizeBytes: course.sizeBytes ?? 0,
+    receivedBytes: receivedBytes(course),
     readers: attendants,
     startedAtMs,
   };
@@ -111,17 +124,17 @@ function attend(state: State, wish: FlightWish): () => void {
 
 /** A little more is fetched for the next reader; of much more only when somebody waits for it. */
 function endIfUnwanted({ attendants, course, context, stop }: State): void {
-  if (attendants > 0 || !course.isSized || course.isVerified) return;
-  if (course.sizeBytes - course.receivedBytes <= context.limits.unattendedBytes) return;
+  if (attendants > 0 || course.sizeBytes === undefined || course.isVerified) return;
+  if (course.sizeBytes - receivedBytes(course) <= context.limits.unattendedBytes) return;
   stop.abort(new EndedByUs(course.digest, 'everybody who read it has gone, and much is still to come'));
 }
 
 async function fly(state: State): Promise<Descriptor> {
   const { course, context, sized } = state;
   try {
-    course.takeOff(await context.parts.open(course.digest));
+    takeOff(course, await context.parts.open(course.digest));
     const descriptor = await fetchAndStore(state);
-    course.verified();
+    arrive(course);
     await linkLate(state);
     state.isOver = true;
     context.observe({ kind: 'flight-ended', flight: factOf(state), outcome: 'stored' });
@@ -129,9 +142,9 @@ async function fly(state: State): Promise<Descriptor> {
   } catch (thrown) {
     const flight = factOf(state);
     state.isOver = true;
-    course.failed(thrown);
+    fail(course, thrown);
     sized.reject(thrown);
-    await putAway(state);
+    await keepPart(state);
     const outcome = thrown instanceof EndedByUs ? 'kept' : 'failed';
     context.observe({ kind: 'flight-ended', flight, outcome, why: whyOf(thrown) });
     throw thrown;
@@ -142,11 +155,11 @@ async function fly(state: State): Promise<Descriptor> {
 async function fetchAndStore(state: State): Promise<Descriptor> {
   const { course, context } = state;
   while (true) {
-    const keptBytes = course.receivedBytes;
+    const keptBytes = receivedBytes(course);
     state.brought.clear();
     try {
       await download(landingOf(state), { ...optionsOf(state), ...context });
-      return await commit(state, course.sizeBytes);
+      return await commit(state, course.sizeBytes ?? 0);
     } catch (thrown) {
       if (isKeptTooLong(state, thrown)) {
         const whole = await keptAsWhole(state, keptBytes);
@@ -159,7 +172,7 @@ async function fetchAndStore(state: State): Promise<Descriptor> {
     }
     const { digest } = course;
     context.log.warn('a download is begun anew: the bytes were not those of the digest', { digest, host: state.host });
-    course.takeOff(await context.parts.open(digest));
+    takeOff(course, await context.parts.open(digest));
   }
 }
 
@@ -168,7 +181,7 @@ function optionsOf({ course, sources, out, call, stop }: State) {
 }
 
 function isKeptTooLong({ course }: State, thrown: unknown): boolean {
-  return !course.isSized && course.receivedBytes > 0 && isRegistryError(thrown, 'RANGE_INVALID');
+  return course.sizeBytes === undefined && receivedBytes(course) > 0 && isRegistryError(thrown, 'RANGE_INVALID');
 }
 
 /** The blob may have ended where the kept part does; undefined: it is another, and gone. */
@@ -179,7 +192,7 @@ async function keptAsWhole(state: State, keptBytes: number): Promise<Descriptor 
     return descriptor;
   } catch (thrown) {
     if (!isMismatch(thrown)) throw thrown;
-    state.course.forget();
+    forget(state.course);
     return undefined;
   }
 }
@@ -187,7 +200,7 @@ async function keptAsWhole(state: State, keptBytes: number): Promise<Descriptor 
 /** Throws where beginning anew is no remedy: somebody has wrong bytes, or nobody is left to ask. */
 function blame(state: State, { thrown, keptBytes }: { readonly thrown: unknown; readonly keptBytes: number }): void {
   const { course, brought, out, sources, host } = state;
-  course.forget();
+  forget(course);
   // Bytes of an earlier process may be to blame; otherwise whoever brought them is not asked again.
   if (keptBytes === 0) for (const source of brought) out.add(source);
   const isHopeless = sources.every((source) => out.has(source));
@@ -198,20 +211,21 @@ function landingOf(state: State): Landing {
   const { course, context } = state;
   return {
     get sizeBytes() {
-      return course.isSized ? course.sizeBytes : undefined;
+      return course.sizeBytes;
     },
     get offset() {
-      return course.receivedBytes;
+      return receivedBytes(course);
     },
     sized(sizeBytes, source) {
       state.host = source.host;
-      if (sizeBytes < course.receivedBytes) throw keptTooLongError(course.receivedBytes, sizeBytes);
+      const here = receivedBytes(course);
+      if (sizeBytes < here) throw keptTooLongError(here, sizeBytes);
       state.brought.add(source);
       sizedAs(state, sizeBytes);
     },
     async land(chunk) {
       try {
-        await course.land(chunk, context);
+        await land(course, chunk, context);
       } catch (cause) {
         throw new LandingError('the bytes could not be kept', { cause });
       }
@@ -225,14 +239,14 @@ function landingOf(state: State): Landing {
 }
 
 function sizedAs(state: State, sizeBytes: number): void {
-  state.course.sized(sizeBytes, state.context);
+  setSize(state.course, sizeBytes, state.context);
   state.sized.resolve(sizeBytes);
   endIfUnwanted(state);
 }
 
 async function commit({ course, repositories, linked }: State, sizeBytes: number): Promise<Descriptor> {
   for (const repository of repositories) linked.add(repository);
-  return await course.part.commit([...linked], sizeBytes);
+  return await partOf(course).commit([...linked], sizeBytes);
 }
 
 /** Whoever joined while the blob was being stored came too late for the commit. */
@@ -249,9 +263,9 @@ async function linkLate({ course, repositories, linked, context }: State): Promi
 }
 
 /** Keeps what came, for the next to go on with. */
-async function putAway({ course, context }: State): Promise<void> {
+async function keepPart({ course, context }: State): Promise<void> {
   try {
-    await course.putAway();
+    await putAway(course);
   } catch (thrown) {
     context.log.error('a part was not put away', { digest: course.digest, error: messageOf(thrown) });
   }

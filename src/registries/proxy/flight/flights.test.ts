@@ -159,12 +159,7 @@ describe('readers do not see each other', () => {
       },
     };
     // Every chunk has a turn of the event loop, as on a line.
-    const source = fakeSource(
-      'a',
-      BYTES,
-      () => ({ before: () => Bun.sleep(0) }),
-      () => 10_000,
-    );
+    const source = fakeSource('a', BYTES, () => ({ before: () => Bun.sleep(0), chunkOf: () => 10_000 }));
     const { read } = setUp({ store, parts, limits: { tipBytes: 40_000, tipLeastBytes: 10_000, heldBackBytes: 1000 } });
     const [fast, slow] = await Promise.all([read(DIGEST, [source]), read(DIGEST, [source])]);
     expect(await wholeOf(fast)).toEqual(BYTES);

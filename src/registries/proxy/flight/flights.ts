@@ -123,8 +123,8 @@ type Following = {
 
 function answerOf(flight: Flight, { wish, call, leave, start, end }: Following): Served<BlobAnswer> {
   const { course, digest } = flight;
-  const { host, receivedBytes } = flight.fact();
-  const isWhole = start === 0 && end === course.sizeBytes;
+  const { host, receivedBytes, sizeBytes } = flight.fact();
+  const isWhole = start === 0 && end === sizeBytes;
   const body = followingBody(course, {
     start,
     end,
@@ -137,7 +137,7 @@ function answerOf(flight: Flight, { wish, call, leave, start, end }: Following):
       return passThroughBody(wish, isWhole ? undefined : { start: from, end }, call);
     },
   });
-  const descriptor = { mediaType: MediaType.octets, digest, size: course.sizeBytes };
+  const descriptor = { mediaType: MediaType.octets, digest, size: sizeBytes };
   const reason = receivedBytes > 0 ? 'joined the download' : 'being downloaded';
   return {
     value: { kind: 'stream', descriptor, body },
