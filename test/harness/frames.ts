@@ -9,8 +9,8 @@ export type Body =
 export type FrameEvents = {
   /** A start line and headers; answers how the body is framed. `interim` (1xx) messages end at once. */
   readonly head: (startLine: string, headers: Headers) => Body;
-  /** Payload bytes of the current message, without chunk framing. */
-  readonly body: (bytes: number) => void;
+  /** Payload bytes of the current message, without chunk framing; `at` is where they stand in what was pushed. */
+  readonly body: (bytes: number, at: number) => void;
   readonly end: () => void;
 };
 
@@ -59,7 +59,7 @@ export function createFrames(events: FrameEvents): Frames {
   function skip(bytes: Uint8Array, from: number): number {
     const take = Math.min(left, bytes.length - from);
     left -= take;
-    events.body(take);
+    events.body(take, from);
     if (left === 0) {
       if (state === 'chunk') next('chunk-end');
       else finish();
@@ -87,7 +87,7 @@ export function createFrames(events: FrameEvents): Frames {
     while (at < bytes.length) {
       if (state === 'length' || state === 'chunk') at = skip(bytes, at);
       else if (state === 'until-close') {
-        events.body(bytes.length - at);
+        events.body(bytes.length - at, at);
         at = bytes.length;
       } else at = text(bytes, at);
     }
