@@ -1,12 +1,12 @@
 import { dirname, join } from 'node:path';
 import { type Descriptor, type Digest, MediaType, type RepositoryName } from '#core/oci';
-import { linkBlob } from './catalog/blob.ts';
+import { linkBlobs } from './catalog/blob.ts';
 import { isAvailable } from './catalog/read.ts';
 import { inBackground, type StoreContext } from './context.ts';
 import type { WriteFile } from './fs.ts';
 
 export type Arrival = {
-  readonly repository: RepositoryName;
+  readonly repositories: readonly RepositoryName[];
   /** The verified digest of the file. */
   readonly digest: Digest;
   readonly sizeBytes: number;
@@ -17,7 +17,7 @@ export type Arrival = {
 };
 
 /**
- * Makes a received and verified file a blob of a repository. When this resolves it is on disk, in this order:
+ * Makes a received and verified file a blob of repositories. When this resolves it is on disk, in this order:
  * the content (datasync), its name (rename, folder), the catalog's word (commit). A crash between two of them
  * leaves an upload to sweep or a file that nothing links, never a link without its file.
  */
@@ -26,7 +26,7 @@ export function adopt(context: StoreContext, arrival: Arrival): Promise<Descript
   return context.blobTurns.run(digest, async () => {
     if (!(await linkStored(context, arrival))) {
       await placeFile(context, arrival);
-      await context.database.write(linkBlob, linkArgs(context, arrival, true));
+      await context.database.write(linkBlobs, linkArgs(context, arrival, true));
     }
     return { mediaType: MediaType.octets, digest, size: sizeBytes };
   });
@@ -39,15 +39,15 @@ async function linkStored(context: StoreContext, arrival: Arrival): Promise<bool
   const facts = await fs.stat(layout.blob(arrival.digest));
   // Whatever happened to the file, the one at hand is whole: it takes its place.
   if (facts?.sizeBytes !== arrival.sizeBytes) return false;
-  if (!(await database.write(linkBlob, linkArgs(context, arrival, false)))) return false;
-  inBackground(context, 'removing an upload whose blob was stored already', fs.unlink(arrival.path));
+  if (!(await database.write(linkBlobs, linkArgs(context, arrival, false)))) return false;
+  inBackground(context, 'removing a second copy of a blob', fs.unlink(arrival.path));
   return true;
 }
 
 function linkArgs(context: StoreContext, arrival: Arrival, fileInPlace: boolean) {
-  const { repository, digest, sizeBytes, uploadId } = arrival;
+  const { repositories, digest, sizeBytes, uploadId } = arrival;
   const nowMs = context.clock.now();
-  return { repository, digest, sizeBytes, nowMs, fileInPlace, ...(uploadId === undefined ? {} : { uploadId }) };
+  return { repositories, digest, sizeBytes, nowMs, fileInPlace, ...(uploadId === undefined ? {} : { uploadId }) };
 }
 
 async function placeFile(context: StoreContext, { digest, file, path }: Arrival): Promise<void> {

@@ -100,7 +100,7 @@ async function put(
     );
     const actual = await digestOfSession(context, session, target.digest);
     if (actual !== target.digest) throw digestMismatch(target.digest, actual);
-    return await adopt(context, { repository, digest: actual, sizeBytes: session.offset, file, path });
+    return await adopt(context, { repositories: [repository], digest: actual, sizeBytes: session.offset, file, path });
   } catch (thrown) {
     inBackground(context, 'removing a failed upload', context.fs.unlink(path));
     throw thrown;

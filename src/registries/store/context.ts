@@ -5,6 +5,7 @@ import type { ManifestCache } from './cache.ts';
 import type { StoreFs } from './fs.ts';
 import type { Layout } from './layout.ts';
 import type { StoreLimits } from './limits.ts';
+import type { KnownPart } from './parts.ts';
 import type { Session } from './session.ts';
 import type { Turns } from './turn.ts';
 
@@ -30,6 +31,8 @@ export type StoreContext = {
   /** What gc is dropping right now, with the outcome to wait for. */
   readonly dropping: Map<string, Promise<unknown>>;
   readonly sessions: Map<string, Session>;
+  /** Blobs on their way in from upstreams, held or kept; the longest untouched first. */
+  readonly parts: Map<Digest, KnownPart>;
   /** Shard folders whose names are known to be on disk. */
   readonly durableFolders: Set<string>;
   /** Work that nobody waits for; `close` does. */

@@ -1,7 +1,7 @@
 import { closeSync, constants, fsync, openSync } from 'node:fs';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { systemCodeOf } from '#core/std';
-import type { StoreFs, WriteFile } from './fs.ts';
+import type { ReadFile, StoreFs, WriteFile } from './fs.ts';
 
 /** Files are the store's alone: other users of the machine must not read private images. */
 const FILE_MODE = 0o600;
@@ -21,6 +21,7 @@ export function diskFs(): StoreFs {
     },
     list: async (path) => (await unlessAbsent(readdir(path))) ?? [],
     read: (path, start = 0) => Bun.file(path).slice(start).stream(),
+    openRead,
     blob: (path, { start, end }) => Bun.file(path).slice(start, end),
   };
 }
@@ -35,6 +36,23 @@ async function fsyncDir(path: string): Promise<void> {
   } finally {
     closeSync(folder);
   }
+}
+
+async function openRead(path: string): Promise<ReadFile> {
+  const handle = await open(path, 'r');
+  return {
+    async read(position, sizeBytes) {
+      const bytes = new Uint8Array(sizeBytes);
+      let done = 0;
+      while (done < sizeBytes) {
+        const { bytesRead } = await handle.read(bytes, done, sizeBytes - done, position + done);
+        if (bytesRead === 0) return bytes.subarray(0, done);
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => handle.close(),
+  };
 }
 
 async function openFile(path: string): Promise<WriteFile> {

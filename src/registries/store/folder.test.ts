@@ -33,7 +33,7 @@ describe('a store folder', () => {
     const path = newPath();
     await open(path);
     expect(readFileSync(join(path, 'format'), 'utf8')).toBe('entrepot store 1\n');
-    expect(readdirSync(path).sort()).toEqual(['blobs', 'format', 'lock', 'quarantine', 'trash', 'uploads']);
+    expect(readdirSync(path).sort()).toEqual(['blobs', 'format', 'lock', 'parts', 'quarantine', 'trash', 'uploads']);
   });
 
   test('opens again', async () => {

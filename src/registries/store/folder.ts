@@ -22,9 +22,10 @@ export async function openFolder(path: string, fs: StoreFs): Promise<StoreFolder
   const lock = lockFolder(path);
   try {
     await checkFormat(layout, fs);
-    for (const folder of [layout.blobs, layout.uploads, layout.trash, layout.quarantine]) await fs.mkdir(folder);
-    for (const algorithm of ['sha256', 'sha512']) await fs.mkdir(join(layout.blobs, algorithm));
-    for (const folder of [layout.blobs, layout.folder]) await fs.fsyncDir(folder);
+    const { blobs, uploads, parts, trash, quarantine } = layout;
+    for (const folder of [blobs, uploads, parts, trash, quarantine]) await fs.mkdir(folder);
+    for (const algorithm of ['sha256', 'sha512']) await fs.mkdir(join(blobs, algorithm));
+    for (const folder of [blobs, layout.folder]) await fs.fsyncDir(folder);
     return { path, layout, release: () => lock.release() };
   } catch (thrown) {
     lock.release();

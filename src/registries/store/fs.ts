@@ -10,6 +10,13 @@ export interface WriteFile {
   close(): Promise<void>;
 }
 
+/** A file being read. What it holds stays readable when the file is renamed, removed or longer meanwhile. */
+export interface ReadFile {
+  /** Bytes from a position: as many as asked for, fewer only where the file ends. */
+  read(position: number, sizeBytes: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
 export type FileFacts = { readonly sizeBytes: number; readonly modifiedMs: number };
 
 /**
@@ -37,6 +44,7 @@ interface FsReads {
   /** Names in a folder; none when there is no folder. */
   list(path: string): Promise<string[]>;
   read(path: string, start?: number): ByteStream;
+  openRead(path: string): Promise<ReadFile>;
   /** The file as a body that the kernel can send; the file is opened when the body is read. */
   blob(path: string, range: { readonly start: number; readonly end: number }): Blob;
 }

@@ -333,7 +333,7 @@ describe('scrub', () => {
       const report = await store.scrub();
       expect(report).toMatchObject({ blobs: 1, blobBytes: 1000, manifests: 0 });
       expect(report.damaged).toEqual([
-        { kind: 'blob', digest: loose.digest, reason: reason as 'missing', repositories: [name, other] },
+        { kind: 'blob', digest: loose.digest, reason: reason as 'missing', repositories: [name, other], caches: [] },
       ]);
       await expectCode(store.getBlob(name, loose.digest, {}, call), 'BLOB_UNKNOWN');
       await expectCode(store.resolveBlob(other, loose.digest, call), 'BLOB_UNKNOWN');
@@ -361,7 +361,7 @@ describe('scrub', () => {
     const { store } = fixture;
     const report = await store.scrub();
     expect(report.damaged).toEqual([
-      { kind: 'manifest', digest: image.descriptor.digest, reason: 'wrong-digest', repositories: [name] },
+      { kind: 'manifest', digest: image.descriptor.digest, reason: 'wrong-digest', repositories: [name], caches: [] },
     ]);
     await expectCode(store.getManifest(name, tag('v1'), call), 'MANIFEST_UNKNOWN');
     await store.putManifest(name, image.bytes, { mediaType: MediaType.ociManifest, tags: [] }, call);

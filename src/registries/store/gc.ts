@@ -10,11 +10,12 @@ import {
 } from './catalog/gc-read.ts';
 import { type StoreContext, seenKey } from './context.ts';
 import { countOrphans, emptyTrash, trashOrphans } from './orphan.ts';
+import { boundParts } from './parts.ts';
 
 export type GcOptions = {
   /** What is younger is left alone: it may belong to a push that has not ended. Milliseconds. */
   readonly graceMs?: number;
-  /** Take untagged manifests too (not children of an index, nor referrers, of one that is kept). Default: they stay. */
+  /** Take untagged manifests too (not children of an index, nor referrers, of one that is kept, nor what a cache keeps). Default: they stay. */
   readonly untagged?: boolean;
   readonly signal?: AbortSignal;
 };
@@ -44,7 +45,7 @@ const PAGE_ROWS = 1000;
 /** Repositories have much of their own to look at. */
 const REPOSITORIES_PAGE = 100;
 /** An answer given just before a blob was dropped has opened its file by then. */
-const READ_DRAIN_MS = 2_000;
+export const READ_DRAIN_MS = 2_000;
 
 /** What a run would reclaim now. Blobs that only untagged manifests name are found by the run itself. */
 export async function gcPlan(context: StoreContext, options: GcOptions): Promise<GcPlan> {
@@ -94,6 +95,7 @@ export async function gcRun(context: StoreContext, options: GcOptions): Promise<
     const ids = rows.filter((row) => row.unlinked === 1).map((row) => row.id);
     if (ids.length > 0) report.blobs += (await context.database.write(dropBlobs, { ids, beforeMs })).length;
   });
+  await boundParts(context);
   if (report.blobs > 0) await context.clock.sleep(READ_DRAIN_MS, options.signal);
   await trashOrphans(context, beforeMs, options.signal);
   const removed = await emptyTrash(context);

@@ -9,6 +9,8 @@ export type Layout = {
   readonly catalog: string;
   readonly blobs: string;
   readonly uploads: string;
+  /** Blobs on their way in from an upstream. */
+  readonly parts: string;
   /** Blobs that nothing links any more, on their way out. */
   readonly trash: string;
   /** What a scrub found damaged, kept to be looked at. */
@@ -16,6 +18,8 @@ export type Layout = {
   /** Room for gc on a full disk. */
   readonly reserve: string;
   upload(id: string): string;
+  /** `parts/<algorithm>-<digits>.<n>`: of a part's bytes the first `n` are on disk for good. */
+  part(digest: Digest, durableBytes: number): string;
   /** `blobs/<algorithm>/<first two digits>/<digits>`: folders stay small, and the path tells the digest. */
   blob(digest: Digest): string;
   blobFolder(digest: Digest): string;
@@ -24,6 +28,7 @@ export type Layout = {
 export function layoutOf(folder: string): Layout {
   const blobs = join(folder, 'blobs');
   const uploads = join(folder, 'uploads');
+  const parts = join(folder, 'parts');
   const blobFolder = (digest: Digest) => join(blobs, algorithmOf(digest), hexOf(digest).slice(0, 2));
   return {
     folder,
@@ -32,10 +37,12 @@ export function layoutOf(folder: string): Layout {
     catalog: join(folder, 'catalog.db'),
     blobs,
     uploads,
+    parts,
     trash: join(folder, 'trash'),
     quarantine: join(folder, 'quarantine'),
     reserve: join(folder, 'reserve'),
     upload: (id) => join(uploads, id),
+    part: (digest, durableBytes) => join(parts, `${digest.replace(':', '-')}.${durableBytes}`),
     blob: (digest) => join(blobFolder(digest), hexOf(digest)),
     blobFolder,
   };

@@ -8,6 +8,10 @@ export type StoreLimits = {
   readonly uploads: number;
   /** An upload untouched for this long is dropped: a client that comes back tomorrow may go on. */
   readonly uploadIdleMs: number;
+  /** What is kept of downloads that broke off: an image or two of the largest, for whoever asks again. */
+  readonly keptPartBytes: number;
+  /** A broken download that nobody asked for again in a week is of no use. */
+  readonly keptPartMs: number;
   /** The largest blob taken: layers with models in them reach tens of gigabytes. */
   readonly blobBytes: number;
   /** Repositories asked about for one mount without `from`; a base layer may be in thousands. */
@@ -21,6 +25,8 @@ export const DEFAULT_STORE_LIMITS: StoreLimits = {
   referenceCacheBytes: 16 * 1024 * 1024,
   uploads: 4096,
   uploadIdleMs: 24 * 60 * 60 * 1000,
+  keptPartBytes: 20 * 1024 ** 3,
+  keptPartMs: 7 * 24 * 60 * 60 * 1000,
   blobBytes: 256 * 1024 ** 3,
   mountCandidates: 1000,
   historyPerTag: 100,

@@ -15,7 +15,6 @@ import {
 } from '#core/oci';
 import {
   blobSizeMismatch,
-  type Call,
   type Deleter,
   digestMismatch,
   manifestUnknown,
@@ -54,7 +53,10 @@ export function manifestMethods(context: StoreContext): ManifestMethods {
       return servedBy(name, { descriptor, bytes });
     },
     putManifest: (repository, bytes, options, call) =>
-      storing(() => put(context, repository, { bytes, options, call })),
+      storing(() => {
+        const principal = principalKey(call.principal);
+        return storeManifest(context, repository, { bytes, options, principal, isKept: false });
+      }),
     deleteTag: (repository, tag, call) =>
       storing(async () => {
         const args = { repository, tag, nowMs: context.clock.now(), principal: principalKey(call.principal) };
@@ -104,12 +106,18 @@ async function readBytes(context: StoreContext, digest: Digest): Promise<Uint8Ar
   return bytes;
 }
 
-type Put = { readonly bytes: Uint8Array; readonly options: PutManifestOptions; readonly call: Call };
+export type NewManifest = {
+  readonly bytes: Uint8Array;
+  readonly options: PutManifestOptions;
+  readonly principal: string;
+  /** Whether a cache keeps it, with or without its content. */
+  readonly isKept: boolean;
+};
 
-async function put(
+export async function storeManifest(
   context: StoreContext,
   repository: RepositoryName,
-  { bytes, options, call }: Put,
+  { bytes, options, principal, isKept }: NewManifest,
 ): Promise<PutManifestAnswer> {
   const manifest = parseManifest(bytes, options.mediaType);
   const digest = digestOf(bytes, options.digest === undefined ? 'sha256' : algorithmOf(options.digest));
@@ -120,7 +128,8 @@ async function put(
     wholeIndex: !context.sparseIndexes,
     tags: options.tags,
     nowMs: context.clock.now(),
-    principal: principalKey(call.principal),
+    principal,
+    isKept,
   };
   try {
     await context.cache.change(

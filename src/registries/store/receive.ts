@@ -106,6 +106,6 @@ function checkStart(offset: number, start: number | undefined): void {
   });
 }
 
-function blobTooLarge(limitBytes: number): RegistryError {
+export function blobTooLarge(limitBytes: number): RegistryError {
   return new RegistryError('BLOB_TOO_LARGE', `a blob may have ${limitBytes} bytes at most`);
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { algorithmOf, createHasher, type Digest, digestOf } from '#core/oci';
 import { chunksOf, systemCodeOf } from '#core/std';
-import { loseBlob, MAX_NAMES_REPORTED } from './catalog/blob.ts';
+import { type Holder, loseBlob, MAX_NAMES_REPORTED } from './catalog/blob.ts';
 import { loseManifest } from './catalog/manifest.ts';
 import { isAvailable, readManifestBytes } from './catalog/read.ts';
 import type { StoreContext } from './context.ts';
@@ -18,14 +18,19 @@ export type Damage = {
   readonly kind: 'blob' | 'manifest';
   readonly digest: Digest;
   readonly reason: 'missing' | 'wrong-size' | 'wrong-digest' | 'unreadable';
-  /** Repositories that miss it now; of a blob the first twenty. */
+  /** Repositories that miss it now: it must be pushed there again. The first twenty. */
   readonly repositories: readonly string[];
+  /** Caches that fetch it again when somebody asks. */
+  readonly caches: readonly string[];
 };
 export type ScrubReport = {
   readonly blobs: number;
   readonly blobBytes: number;
   readonly manifests: number;
+  /** What somebody has to push again. */
   readonly damaged: readonly Damage[];
+  /** What only caches held: it is forgotten, and fetched again by itself. */
+  readonly forgotten: readonly Damage[];
 };
 
 /** A hard disk reads twice to three times as much; a scrub is in no hurry. */
@@ -53,7 +58,12 @@ export async function scrub(context: StoreContext, options: ScrubOptions): Promi
     const damage = await scrubManifest(context, row.digest, throttle);
     if (damage) damaged.push(damage);
   }
-  return { ...report, damaged };
+  const isForgotten = ({ repositories, caches }: Damage) => repositories.length === 0 && caches.length > 0;
+  return {
+    ...report,
+    damaged: damaged.filter((damage) => !isForgotten(damage)),
+    forgotten: damaged.filter(isForgotten),
+  };
 }
 
 async function* rowsOf<R extends BlobRow>(context: StoreContext, table: 'blobs' | 'manifests'): AsyncGenerator<R> {
@@ -86,9 +96,9 @@ async function scrubBlob(context: StoreContext, row: BlobRow, throttle: Throttle
     if (!(await isAvailable(context.database, row.digest))) return undefined;
     const reason = await inspect(context, row, throttle);
     if (reason === undefined) return undefined;
-    const repositories = await context.database.write(loseBlob, { digest: row.digest });
+    const holders = await context.database.write(loseBlob, { digest: row.digest });
     if (reason !== 'missing') await quarantineFile(context, row.digest);
-    return { kind: 'blob', digest: row.digest, reason, repositories } as const;
+    return { kind: 'blob', digest: row.digest, reason, ...namesOf(holders) } as const;
   });
 }
 
@@ -138,12 +148,12 @@ async function scrubManifest(context: StoreContext, digest: Digest, throttle: Th
   } finally {
     await file.close();
   }
-  const repositories = await context.database.write(loseManifest, { digest });
+  const holders = await context.database.write(loseManifest, { digest });
   context.cache.clear();
-  return {
-    kind: 'manifest',
-    digest,
-    reason: 'wrong-digest',
-    repositories: repositories.slice(0, MAX_NAMES_REPORTED),
-  };
+  return { kind: 'manifest', digest, reason: 'wrong-digest', ...namesOf(holders.slice(0, MAX_NAMES_REPORTED)) };
+}
+
+function namesOf(holders: readonly Holder[]) {
+  const names = (isCache: number) => holders.filter((holder) => holder.isCache === isCache).map(({ name }) => name);
+  return { repositories: names(0), caches: names(1) };
 }

@@ -1,4 +1,4 @@
-import type { Registry } from '#core/registry';
+import type { CacheStore } from '#core/registry';
 import type { Database } from '#core/sql';
 import { type Clock, createSizedCache, type Log } from '#core/std';
 import { noteDurableFolders } from './adopt.ts';
@@ -10,15 +10,18 @@ import { expireUploads, sweepUploads } from './expire.ts';
 import type { StoreFolder } from './folder.ts';
 import type { StoreFs } from './fs.ts';
 import { type GcOptions, type GcPlan, type GcReport, gcPlan, gcRun } from './gc.ts';
+import { cacheMethods } from './keep.ts';
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { listExtras, listMethods } from './list.ts';
 import { manifestMethods } from './manifest.ts';
+import { findParts } from './parts.ts';
 import { keepReserve, withReserve } from './reserve.ts';
 import { type ScrubOptions, type ScrubReport, scrub } from './scrub.ts';
 import { storing } from './storage-error.ts';
 import { createTurns } from './turn.ts';
 import { noteUpload, uploadMethods } from './upload.ts';
 import { type Usage, usageOf } from './usage.ts';
+import { createUses } from './use.ts';
 
 export type StoreOptions = {
   /** Locked and checked by `openFolder`; whoever opened it releases it. */
@@ -35,7 +38,7 @@ export type StoreOptions = {
 };
 
 /** A Registry in a folder, and what its keeper does. */
-export type Store = Registry & {
+export type Store = CacheStore & {
   /** What `gcRun` would reclaim now. Changes nothing. */
   gcPlan(options?: GcOptions): Promise<GcPlan>;
   /** Reclaims what nothing references, while pushes go on. Throws the signal's reason when aborted. */
@@ -54,27 +57,31 @@ const REPOSITORY_IDS_BYTES = 8 * 1024 * 1024;
 /** Questions about blobs remembered for gc: more than any grace period sees pushes of. */
 const SEEN_BYTES = 16 * 1024 * 1024;
 
-/** Opens a store over its folder and catalog, and sweeps what a crash left of uploads. */
+/** Opens a store over its folder and catalog, sweeps what a crash left of uploads, and finds the parts that can go on. */
 export async function createStore(options: StoreOptions): Promise<Store> {
   const context = contextOf(options);
   // The catalog's files may have been made just now.
   await context.fs.fsyncDir(context.layout.folder);
   await noteDurableFolders(context);
   await sweepUploads(context);
+  await findParts(context);
   await keepReserve(context);
   const uploads = uploadMethods(context);
+  const uses = createUses(context);
   return {
     ...manifestMethods(context),
     ...blobMethods(context, uploads.startUpload),
     ...uploads,
     ...listMethods(context),
     extras: listExtras(context),
+    cache: cacheMethods(context, uses),
     gcPlan: (gcOptions = {}) => gcPlan(context, gcOptions),
     gcRun: (gcOptions = {}) => storing(() => withReserve(context, () => gcRun(context, gcOptions))),
     scrub: (scrubOptions = {}) => storing(() => scrub(context, scrubOptions)),
     usage: () => usageOf(context),
     expireUploads: () => expireUploads(context),
     async close() {
+      await uses.close();
       for (const session of context.sessions.values()) noteUpload(context, session);
       while (context.background.size > 0) await Promise.all(context.background);
     },
@@ -99,6 +106,7 @@ function contextOf(options: StoreOptions): StoreContext {
     seen: createSizedCache(SEEN_BYTES),
     dropping: new Map(),
     sessions: new Map(),
+    parts: new Map(),
     durableFolders: new Set(),
     background: new Set(),
   };

@@ -191,7 +191,7 @@ async function commit(context: StoreContext, open: Open, { digest, final, call }
   try {
     const { repository, offset, id, noted } = session;
     const row = noted ? { uploadId: id } : {};
-    const blob = await adopt(context, { repository, digest, sizeBytes: offset, file, path, ...row });
+    const blob = await adopt(context, { repositories: [repository], digest, sizeBytes: offset, file, path, ...row });
     context.sessions.delete(id);
     return blob;
   } catch (thrown) {

@@ -1,8 +1,8 @@
 import { defineCommand, type Tx } from '#core/sql';
 import { ensureRepository, onlyRow } from './repository.ts';
 
-export type LinkBlobArgs = {
-  readonly repository: string;
+export type LinkBlobsArgs = {
+  readonly repositories: readonly string[];
   readonly digest: string;
   readonly sizeBytes: number;
   readonly nowMs: number;
@@ -12,12 +12,13 @@ export type LinkBlobArgs = {
   readonly uploadId?: string;
 };
 
-/** Links a blob in a repository. False: it is not available (any more), the caller must bring the file. */
-export const linkBlob = defineCommand('store.linkBlob', async (tx, args: LinkBlobArgs): Promise<boolean> => {
+/** Links a blob in repositories, all or none. False: it is not available (any more), the caller must bring the file. */
+export const linkBlobs = defineCommand('store.linkBlobs', async (tx, args: LinkBlobsArgs): Promise<boolean> => {
   const blobId = args.fileInPlace ? await makeAvailable(tx, args) : await availableBlob(tx, args.digest);
   if (blobId === undefined) return false;
-  const repositoryId = await ensureRepository(tx, args.repository, args.nowMs);
-  await link(tx, { repositoryId, blobId, nowMs: args.nowMs });
+  for (const name of args.repositories) {
+    await link(tx, { repositoryId: await ensureRepository(tx, name, args.nowMs), blobId, nowMs: args.nowMs });
+  }
   if (args.uploadId !== undefined) await tx.run('DELETE FROM uploads WHERE id = ?', [args.uploadId]);
   return true;
 });
@@ -60,15 +61,22 @@ export const unlinkBlob = defineCommand(
   },
 );
 
-/** Damaged or lost: unknown everywhere until it is pushed again, which brings back every link. */
+/** A repository that held what is damaged; a cache fetches it again by itself. */
+export type Holder = { readonly name: string; readonly isCache: number };
+
+/** Damaged or lost: unknown everywhere until it is pushed or fetched again, which brings back every link. */
 export const loseBlob = defineCommand('store.loseBlob', async (tx, { digest }: { readonly digest: string }) => {
-  const rows = await tx.read<{ name: string }>(
-    `SELECT r.name FROM repositories r JOIN blob_links l ON l.repository_id = r.id
-     WHERE l.blob_id = (SELECT id FROM blobs WHERE digest = ?) ORDER BY r.name LIMIT ${MAX_NAMES_REPORTED}`,
+  const namers = `SELECT 1 FROM manifest_blobs e JOIN manifest_links m
+    ON m.repository_id = e.repository_id AND m.manifest_id = e.manifest_id
+    WHERE e.repository_id = l.repository_id AND e.blob_id = l.blob_id AND m.used_at_ms`;
+  const rows = await tx.read<Holder>(
+    `SELECT r.name, EXISTS (${namers} IS NOT NULL) AND NOT EXISTS (${namers} IS NULL) AS isCache
+     FROM repositories r JOIN blob_links l ON l.repository_id = r.id
+     WHERE l.blob_id = (SELECT id FROM blobs WHERE digest = ?) ORDER BY isCache, r.name LIMIT ${MAX_NAMES_REPORTED}`,
     [digest],
   );
   await tx.run('UPDATE blobs SET available = 0 WHERE digest = ?', [digest]);
-  return rows.map((row) => row.name);
+  return rows;
 });
 /** A base layer may be in thousands of repositories; a report names some. */
 export const MAX_NAMES_REPORTED = 20;
@@ -78,7 +86,7 @@ async function availableBlob(tx: Tx, digest: string): Promise<number | undefined
   return rows[0]?.id;
 }
 
-async function makeAvailable(tx: Tx, { digest, sizeBytes, nowMs }: LinkBlobArgs): Promise<number> {
+async function makeAvailable(tx: Tx, { digest, sizeBytes, nowMs }: LinkBlobsArgs): Promise<number> {
   const rows = await tx.read<{ id: number }>(
     `INSERT INTO blobs (digest, size_bytes, available, stored_at_ms) VALUES (?, ?, 1, ?)
      ON CONFLICT (digest) DO UPDATE SET available = 1, size_bytes = excluded.size_bytes, stored_at_ms = excluded.stored_at_ms

@@ -51,13 +51,13 @@ export const dropBlobs = defineCommand(
 
 /**
  * Manifests of a repository (?1) that are old (?2) and that nothing leads to: no tag, no index, no subject that is
- * kept, and nobody who was told that they are there (?3, digests as JSON).
+ * kept, no cache that keeps them by use, and nobody who was told that they are there (?3, digests as JSON).
  * What a kept manifest leads to is kept: children of an index, referrers of a subject, and so on.
  */
 export const UNTAGGED_MANIFESTS = `
 WITH RECURSIVE kept(manifest_id, digest) AS (
   SELECT l.manifest_id, m.digest FROM manifest_links l JOIN manifests m ON m.id = l.manifest_id
-  WHERE l.repository_id = ?1 AND (l.pushed_at_ms > ?2 OR m.digest IN (SELECT value FROM json_each(?3)) OR EXISTS
+  WHERE l.repository_id = ?1 AND (l.pushed_at_ms > ?2 OR l.used_at_ms IS NOT NULL OR m.digest IN (SELECT value FROM json_each(?3)) OR EXISTS
     (SELECT 1 FROM tags t WHERE t.repository_id = l.repository_id AND t.manifest_id = l.manifest_id))
   UNION
   SELECT m.id, m.digest FROM kept k JOIN manifest_children c ON c.repository_id = ?1 AND c.manifest_id = k.manifest_id

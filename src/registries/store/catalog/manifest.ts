@@ -1,7 +1,8 @@
 import { defineCommand, SqlError, type Tx } from '#core/sql';
-import { namedBlob } from './blob.ts';
+import { type Holder, namedBlob } from './blob.ts';
 import { ensureRepository, onlyRow, repositoryId } from './repository.ts';
 import { setTag } from './tag.ts';
+import { useManifest } from './use.ts';
 
 export type PutManifestArgs = {
   readonly repository: string;
@@ -19,6 +20,8 @@ export type PutManifestArgs = {
   readonly tags: readonly string[];
   readonly nowMs: number;
   readonly principal: string;
+  /** A cache keeps it: whether or not its content is here, and until it is evicted. */
+  readonly isKept: boolean;
 };
 
 /** What the error lists of the missing; a manifest may name a thousand. */
@@ -27,7 +30,7 @@ const MAX_MISSING_LISTED = 20;
 /** Stores a manifest with its edges and moves the tags, or throws MANIFEST_BLOB_UNKNOWN with the missing digests. */
 export const putManifest = defineCommand('store.putManifest', async (tx, args: PutManifestArgs): Promise<void> => {
   const repository = await ensureRepository(tx, args.repository, args.nowMs);
-  const missing = await findMissing(tx, repository, args);
+  const missing = args.isKept ? [] : await findMissing(tx, repository, args);
   if (missing.length > 0) {
     throw new SqlError('MANIFEST_BLOB_UNKNOWN', 'content that the manifest needs is not in the repository', {
       detail: { missing: missing.slice(0, MAX_MISSING_LISTED), missingCount: missing.length },
@@ -35,6 +38,7 @@ export const putManifest = defineCommand('store.putManifest', async (tx, args: P
   }
   const manifest = await storeContent(tx, args);
   await linkManifest(tx, { repository, manifest }, args);
+  if (args.isKept) await useManifest(tx, { repository, manifest, usedAtMs: args.nowMs });
   for (const tag of args.tags) {
     await setTag(tx, { repository, tag, manifest, digest: args.digest, nowMs: args.nowMs, principal: args.principal });
   }
@@ -102,10 +106,10 @@ type Ids = { readonly repository: number; readonly manifest: number };
 
 async function linkManifest(tx: Tx, { repository, manifest }: Ids, args: PutManifestArgs): Promise<void> {
   await tx.run(
-    `INSERT INTO manifest_links (repository_id, manifest_id, media_type, subject, pushed_at_ms) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (repository_id, manifest_id)
-     DO UPDATE SET media_type = excluded.media_type, pushed_at_ms = excluded.pushed_at_ms`,
-    [repository, manifest, args.mediaType, args.subject ?? null, args.nowMs],
+    `INSERT INTO manifest_links (repository_id, manifest_id, media_type, subject, pushed_at_ms, used_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (repository_id, manifest_id) DO UPDATE
+     SET media_type = excluded.media_type, pushed_at_ms = excluded.pushed_at_ms, used_at_ms = excluded.used_at_ms`,
+    [repository, manifest, args.mediaType, args.subject ?? null, args.nowMs, args.isKept ? args.nowMs : null],
   );
   for (const { digest, sizeBytes } of args.blobs) {
     await tx.run(
@@ -173,13 +177,13 @@ export async function unlinkManifest(tx: Tx, { repository, manifest }: Ids, dige
   );
 }
 
-/** Damaged: unknown everywhere until it is pushed again, which brings back its tags. */
+/** Damaged: unknown everywhere until it is pushed or fetched again, which brings back its tags. */
 export const loseManifest = defineCommand('store.loseManifest', async (tx, { digest }: { readonly digest: string }) => {
-  const rows = await tx.read<{ name: string }>(
-    `SELECT r.name FROM repositories r JOIN manifest_links l ON l.repository_id = r.id
-     WHERE l.manifest_id = (SELECT id FROM manifests WHERE digest = ?) ORDER BY r.name`,
+  const rows = await tx.read<Holder>(
+    `SELECT r.name, l.used_at_ms IS NOT NULL AS isCache FROM repositories r JOIN manifest_links l ON l.repository_id = r.id
+     WHERE l.manifest_id = (SELECT id FROM manifests WHERE digest = ?) ORDER BY isCache, r.name`,
     [digest],
   );
   await tx.run('UPDATE manifests SET available = 0, bytes = NULL WHERE digest = ?', [digest]);
-  return rows.map((row) => row.name);
+  return rows;
 });

@@ -1,17 +1,20 @@
 import type { SqlModule } from '#core/sql';
-import { linkBlob, loseBlob, mountBlob, unlinkBlob } from './blob.ts';
+import { linkBlobs, loseBlob, mountBlob, unlinkBlob } from './blob.ts';
+import { evictUnit } from './evict.ts';
 import { dropBlobs, dropLinks, dropUntagged, trimHistory } from './gc.ts';
+import { keepTag } from './keep.ts';
 import { deleteManifest, loseManifest, putManifest } from './manifest.ts';
 import { STORE_MIGRATIONS } from './schema.ts';
 import { deleteTag } from './tag.ts';
 import { beginUpload, endUpload } from './upload.ts';
+import { noteUses } from './use.ts';
 
 /** The store's tables and commands: for `openSqlite`, and for the writer thread's `runWriter`. */
 export const storeModule: SqlModule = {
   name: 'store',
   migrations: STORE_MIGRATIONS,
   commands: [
-    linkBlob,
+    linkBlobs,
     mountBlob,
     unlinkBlob,
     loseBlob,
@@ -25,5 +28,8 @@ export const storeModule: SqlModule = {
     dropBlobs,
     dropUntagged,
     trimHistory,
+    keepTag,
+    noteUses,
+    evictUnit,
   ],
 };

@@ -59,4 +59,13 @@ CREATE TABLE uploads (
 ) WITHOUT ROWID;
 `,
   },
+  {
+    // Of a manifest that a cache keeps: when it, or what hangs on it, was last used. What was pushed has none.
+    sqlite: `
+ALTER TABLE manifest_links ADD COLUMN used_at_ms INTEGER;
+CREATE INDEX manifest_links_used ON manifest_links (used_at_ms, repository_id, manifest_id)
+  WHERE used_at_ms IS NOT NULL;
+CREATE INDEX manifest_children_child ON manifest_children (repository_id, child);
+`,
+  },
 ];
