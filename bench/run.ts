@@ -28,7 +28,7 @@ function chosen(): readonly Suite[] {
   const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
   if (unknown.length === 0) return suites.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   say(`No suite ${unknown.join(', ')}. There are:`);
-  for (const suite of suites) say(`  ${suite.name.padEnd(10)} ${suite.about}`);
+  for (const suite of suites) say(`  ${suite.name.padEnd(12)} ${suite.about}`);
   process.exit(2);
 }
 

@@ -59,7 +59,12 @@ export function prepareEntrepot(options: EntrepotOptions): { port: number; confi
   return { port, config, command: [entrepotProgram(), 'serve', '--config', config] };
 }
 
-export type PeerOptions = { readonly folder: string; readonly program?: 'registry' | 'docker-registry' };
+export type PeerOptions = {
+  readonly folder: string;
+  readonly program?: 'registry' | 'docker-registry';
+  /** Makes it a cache of the registry at this `host:port`, plain HTTP. */
+  readonly upstream?: string;
+};
 
 /** Distribution v3 (`registry`) or Debian's 2.8 (`docker-registry`), as it comes, with deletes allowed. */
 export async function startDistribution(options: PeerOptions): Promise<Server> {
@@ -73,11 +78,32 @@ storage:
   filesystem: { rootdirectory: ${JSON.stringify(join(options.folder, 'data'))} }
   delete: { enabled: true }
 http: { addr: "127.0.0.1:${port}" }
-`,
+${options.upstream === undefined ? '' : `proxy: { remoteurl: "http://${options.upstream}" }\n`}`,
   );
   const daemon = await startDaemon([program(options.program ?? 'registry'), 'serve', config], {
     logFile: join(options.folder, 'distribution.log'),
     env: { OTEL_TRACES_EXPORTER: 'none' },
+    ready: async () => (await fetch(`http://127.0.0.1:${port}/v2/`)).ok,
+  });
+  return { ...daemon, host: `127.0.0.1:${port}`, port, folder: options.folder, config };
+}
+
+/** zot as a cache that fetches on demand. It is not among the peers that are installed: used where it is found. */
+export async function startZot(options: { readonly folder: string; readonly upstream: string }): Promise<Server> {
+  const port = freePort();
+  const config = join(options.folder, 'zot.json');
+  mkdirSync(options.folder, { recursive: true });
+  const registry = { urls: [`http://${options.upstream}`], onDemand: true, tlsVerify: false };
+  const content = {
+    distSpecVersion: '1.1.1',
+    storage: { rootDirectory: join(options.folder, 'data') },
+    http: { address: '127.0.0.1', port: String(port) },
+    log: { level: 'info' },
+    extensions: { sync: { enable: true, registries: [registry] } },
+  };
+  writeFileSync(config, JSON.stringify(content));
+  const daemon = await startDaemon([program('zot'), 'serve', config], {
+    logFile: join(options.folder, 'zot.log'),
     ready: async () => (await fetch(`http://127.0.0.1:${port}/v2/`)).ok,
   });
   return { ...daemon, host: `127.0.0.1:${port}`, port, folder: options.folder, config };

@@ -1,5 +1,5 @@
 import type { Socket } from 'bun';
-import { createFrames, responseBody } from '../harness/frames.ts';
+import { createFrames, responseBody } from './frames.ts';
 
 export type Reader = {
   /** When the answer has ended; rejects when it breaks off. */
@@ -11,6 +11,7 @@ export type ReaderOptions = {
   /** Reads so many bytes of the body and then nothing more, for ever. */
   readonly stallAfter?: number;
   readonly hash?: boolean;
+  readonly accept?: string;
 };
 
 /** A GET that throws its bytes away as they come: hundreds of them cost next to nothing. */
@@ -45,7 +46,8 @@ export function openReader(target: { port: number; path: string }, options: Read
       open(opened) {
         socket = opened;
         const range = options.range ? `Range: bytes=${options.range[0]}-${options.range[1]}\r\n` : '';
-        opened.write(`GET ${target.path} HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\n${range}\r\n`);
+        const accept = options.accept === undefined ? '' : `Accept: ${options.accept}\r\n`;
+        opened.write(`GET ${target.path} HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\n${range}${accept}\r\n`);
       },
       data(_, piece) {
         chunk = piece;
