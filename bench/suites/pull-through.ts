@@ -57,9 +57,11 @@ export const pullThrough: Suite = {
 const present = products.filter(isPresent);
 let folders = 0;
 
-function cold<T>(stage: Stage, upstream: string, product: Product, body: (server: Server) => Promise<T>): Promise<T> {
+type From = { readonly host: string; readonly product: Product };
+
+function cold<T>(stage: Stage, { host, product }: From, body: (server: Server) => Promise<T>): Promise<T> {
   const folder = join(stage.context.folder, String(folders++));
-  return withCold(product, { folder, upstream, warmUp: 'demo/warm/manifests/1.0' }, body);
+  return withCold(product, { folder, upstream: host, warmUp: 'demo/warm/manifests/1.0' }, body);
 }
 
 /** `far`: latency and bandwidth as of a line; `near`: nothing between, not even a counter. */
@@ -86,7 +88,7 @@ async function coldPulls(stage: Stage, where: 'far' | 'near'): Promise<Cold[]> {
         const product = present.find(({ name }) => name === result.name);
         if (!product) result.times.push(await timePull(host, 'demo/big', big));
         else
-          await cold(stage, host, product, async (server) => {
+          await cold(stage, { host, product }, async (server) => {
             result.times.push(await timePull(server.host, `${product.prefix}demo/big`, big));
             result.peakBytes = Math.max(result.peakBytes, server.peakBytes());
             if (line && product === entrepot) await expectStored(line, server, big);
@@ -116,7 +118,7 @@ async function herdsOf(stage: Stage): Promise<Herd[]> {
       context.say(`pull-through: ${pullers} pullers, run ${run} of ${context.runs}, ${product.name}`);
       const herd = (server: Server) =>
         timeHerd({ host: server.host, repository: `${product.prefix}demo/app` }, app, pullers);
-      seconds.get(product.name)?.push(await cold(stage, upstream.host, product, herd));
+      seconds.get(product.name)?.push(await cold(stage, { host: upstream.host, product }, herd));
     }
   }
   const herds: Herd[] = [];
@@ -124,7 +126,7 @@ async function herdsOf(stage: Stage): Promise<Herd[]> {
   try {
     for (const product of present) {
       context.say(`pull-through: ${pullers} pullers, counted, ${product.name}`);
-      await cold(stage, counter.host, product, async (server) => {
+      await cold(stage, { host: counter.host, product }, async (server) => {
         counter.reset();
         await timeHerd({ host: server.host, repository: `${product.prefix}demo/app` }, app, pullers);
         const { receivedBytes, requests, byKind } = counter.summary();
@@ -183,7 +185,7 @@ async function crowdPeak(stage: Stage): Promise<number> {
   context.say('pull-through: 200 readers of 1 GiB');
   const line = startFaultProxy({ port: upstream.port, bytesPerSecond: far.bytesPerSecond });
   try {
-    return await cold(stage, line.host, entrepot, async (server) => {
+    return await cold(stage, { host: line.host, product: entrepot }, async (server) => {
       await crowd({ port: server.port, path: `/v2/hub/demo/big/blobs/${layer.digest}` }, layer);
       return server.peakBytes();
     });
