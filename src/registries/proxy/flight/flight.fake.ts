@@ -37,6 +37,8 @@ export type FakeSource = FlightSource & {
   readonly asked: number[];
   readonly calls: Call[];
   sentBytes(): number;
+  /** Those of them that nobody asked for. */
+  unaskedBytes(): number;
   /** Bodies that are neither at their end nor let go. */
   openBodies(): number;
 };
@@ -46,6 +48,7 @@ export function fakeSource(host: string, bytes: Uint8Array, plan: (nth: number) 
   const asked: number[] = [];
   const calls: Call[] = [];
   let sentBytes = 0;
+  let unaskedBytes = 0;
   let openBodies = 0;
   return {
     host,
@@ -53,6 +56,7 @@ export function fakeSource(host: string, bytes: Uint8Array, plan: (nth: number) 
     asked,
     calls,
     sentBytes: () => sentBytes,
+    unaskedBytes: () => unaskedBytes,
     openBodies: () => openBodies,
     reader: {
       async getBlob(_, digest, { range }, call) {
@@ -67,8 +71,9 @@ export function fakeSource(host: string, bytes: Uint8Array, plan: (nth: number) 
           content: content.subarray(0, range?.end === undefined ? content.byteLength : end),
           acts,
           start: acts.ignoresRange ? 0 : start,
-          onSent: (count) => {
-            sentBytes += count;
+          onSent: (from, to) => {
+            sentBytes += to - from;
+            unaskedBytes += Math.max(0, Math.min(to, start) - from);
           },
           onEnd: () => {
             openBodies--;
@@ -99,17 +104,13 @@ type FakeBody = {
   readonly content: Uint8Array;
   readonly acts: Behaviour;
   readonly start: number;
-  readonly onSent: (count: number) => void;
+  readonly onSent: (from: number, to: number) => void;
   readonly onEnd: () => void;
 };
 
 function bodyOfFake({ content, acts, start, onSent, onEnd }: FakeBody): ByteStream {
-  const {
-    chunkOf = () => 1000,
-    cutAt = Number.POSITIVE_INFINITY,
-    endAt = content.byteLength,
-    hangAt = Number.POSITIVE_INFINITY,
-  } = acts;
+  const { chunkOf = () => 1000, cutAt = Number.POSITIVE_INFINITY, hangAt = Number.POSITIVE_INFINITY } = acts;
+  const endAt = Math.min(acts.endAt ?? content.byteLength, content.byteLength);
   const cancelled = Promise.withResolvers<void>();
   let isOpen = true;
   const end = () => {
@@ -127,7 +128,7 @@ function bodyOfFake({ content, acts, start, onSent, onEnd }: FakeBody): ByteStre
         throw new Error('the connection broke');
       }
       const stop = Math.min(offset + chunkOf(offset), endAt, hangAt > offset ? hangAt : endAt, cutAt);
-      onSent(stop - offset);
+      onSent(offset, stop);
       yield content.slice(offset, stop);
       offset = stop;
     }

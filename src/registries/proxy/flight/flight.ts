@@ -27,7 +27,7 @@ export type Flight = {
   readonly sized: Promise<number>;
   /** Resolves when it is stored; rejects with what it failed by. */
   readonly stored: Promise<Descriptor>;
-  /** It is ended, and at most its part is still being put away: whoever comes now begins anew after that. */
+  /** It came to nothing, and its part is being put away: whoever comes now begins anew after that. */
   isOver(): boolean;
   fact(): FlightFact;
   /** Somebody wants it; call what is answered when that is over. */
@@ -83,7 +83,7 @@ export function startFlight(wish: FlightWish, call: Call, context: FlightContext
     course: state.course,
     sized: state.sized.promise,
     stored,
-    isOver: () => state.isOver || state.stop.signal.aborted,
+    isOver: () => !state.course.isVerified && (state.isOver || state.stop.signal.aborted),
     fact: () => factOf(state),
     attend: (joining) => attend(state, joining),
     end: (why) => state.stop.abort(new EndedByUs(wish.digest, why)),
@@ -112,6 +112,7 @@ function join(state: State, { repository, sources }: FlightWish): void {
 
 function attend(state: State, wish: FlightWish): () => void {
   join(state, wish);
+  if (state.course.isVerified) void linkLate(state);
   state.attendants++;
   let isHere = true;
   return () => {
@@ -136,7 +137,6 @@ async function fly(state: State): Promise<Descriptor> {
     const descriptor = await fetchAndStore(state);
     arrive(course);
     await linkLate(state);
-    state.isOver = true;
     context.observe({ kind: 'flight-ended', flight: factOf(state), outcome: 'stored' });
     return descriptor;
   } catch (thrown) {

@@ -60,7 +60,10 @@ export function createFlights(options: FlightsOptions): Flights {
       const flight = flying.get(digest);
       return flight && !flight.isOver() ? flight.fact() : undefined;
     },
-    list: () => [...flying.values()].filter((flight) => !flight.isOver()).map((flight) => flight.fact()),
+    list: () =>
+      [...flying.values()]
+        .filter(({ course, isOver }) => !isOver() && !course.isVerified)
+        .map((flight) => flight.fact()),
     async close() {
       state.isClosed = true;
       const all = [...flying.values()];
@@ -87,12 +90,16 @@ async function flightOf(state: State, wish: FlightWish, call: Call): Promise<Fli
   const flight = startFlight(wish, call, context);
   flying.set(wish.digest, flight);
   const remove = () => flying.delete(wish.digest);
-  flight.stored.then(remove, () => {
-    remove();
-    boundKept(context).catch((thrown) =>
-      context.log.error('kept parts were not bounded', { error: messageOf(thrown) }),
-    );
-  });
+  // Whoever looked into the store just before it was there comes here now: for a turn there is still a flight to join.
+  flight.stored.then(
+    () => setImmediate(remove),
+    () => {
+      remove();
+      boundKept(context).catch((thrown) =>
+        context.log.error('kept parts were not bounded', { error: messageOf(thrown) }),
+      );
+    },
+  );
   return flight;
 }
 
