@@ -1,18 +1,22 @@
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
-import type { RepositoryName } from '#core/oci';
 import type { Registry } from '#core/registry';
-import { compileGlob } from '#core/std';
 import { type ClientOptions, type CredentialSource, certificateBundle, createClient } from '#registries/client';
-import { type Config, type CredentialConfig, isLoopback, type RegistryConfig } from '#surface/config';
+import type { UpstreamAccount } from '#registries/proxy';
+import { type Config, type CredentialConfig, defaultLimits, isLoopback, type RegistryConfig } from '#surface/config';
 import { byRepository } from './by-repository.ts';
-import { configuredCredential, storedCredentials } from './credential.ts';
+import { configuredCredential, matcherOf, storedCredentials } from './credential.ts';
 import type { Machine } from './machine.ts';
+import { upstreamAccounts } from './upstream-accounts.ts';
 
 type Role = 'source' | 'destination';
 
 /** Registries elsewhere, by host: one client each for reading and for writing, made when first asked for. */
-export type Clients = { get(host: string, role: Role): Promise<Registry> };
+export type Clients = {
+  get(host: string, role: Role): Promise<Registry>;
+  /** Those that a proxy reads a host by, each under its own name there. */
+  accounts(host: string): Promise<readonly UpstreamAccount[]>;
+};
 
 /** How long troubles are waited out: jobs as the client does by itself, a person who looks on not so long. */
 export type Patience = 'job' | 'person';
@@ -33,6 +37,11 @@ export function createClients(config: Config, machine: Machine, patience: Patien
       made.set(key, client);
       return client;
     },
+    accounts: async (host) => {
+      const entry = config.registries[host];
+      const client = await clientOptions({ host, entry, machine, certificates });
+      return await upstreamAccounts({ host, entry, machine, client, limits: entry?.limits ?? defaultLimits() });
+    },
   };
 }
 
@@ -50,19 +59,17 @@ function signedIn({ host, entry, machine }: Elsewhere, create: (credentials: Cre
   const given = entry?.credentials;
   const choices: readonly CredentialConfig[] = Array.isArray(given) ? given : given ? [given] : [];
   const members = choices.map((choice, index) => {
+    const { repositories } = choice;
     const source = Array.isArray(given) ? `${where}[${index}]` : where;
-    return { serves: matcherOf(choice), registry: create(configuredCredential(source, choice, machine)) };
+    return {
+      serves: repositories === undefined ? () => true : matcherOf(repositories),
+      registry: create(configuredCredential(source, choice, machine)),
+    };
   });
   const forAll = choices.findIndex(({ repositories }) => repositories === undefined);
   const rest = members[forAll]?.registry ?? create(storedCredentials(machine));
   if (choices.every(({ repositories }) => repositories === undefined)) return rest;
   return byRepository((name) => members.find(({ serves }) => serves(name))?.registry ?? rest, rest);
-}
-
-function matcherOf({ repositories }: CredentialConfig): (repository: RepositoryName) => boolean {
-  if (repositories === undefined) return () => true;
-  const globs = repositories.map((glob) => compileGlob(glob));
-  return (repository) => globs.some((matches) => matches(repository));
 }
 
 async function clientOptions(

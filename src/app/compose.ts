@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { type Call, immutable, type Registry, type Routes, routed } from '#core/registry';
+import type { Call, Registry } from '#core/registry';
 import { type Database, openSqlite } from '#core/sql';
 import { type MirrorState, sqlState } from '#engine/mirror';
+import type { Proxy as ProxyRegistry } from '#registries/proxy';
 import { createStore, diskFs, openFolder, type Store } from '#registries/store';
-import { type Config, tryParseDuration } from '#surface/config';
+import type { Config } from '#surface/config';
 import { type Clients, createClients } from './clients.ts';
+import { durationOf } from './duration.ts';
 import type { Machine } from './machine.ts';
 import { SQL_MODULES } from './modules.ts';
+import { namespaced, proxyFinder } from './namespaces.ts';
+import { NO_PROXIES, type Proxies, type ProxiesOptions, proxyEntries } from './proxies.ts';
 
 /** The program, wired: the drawing of docs/architecture.md as code. */
 export type App = {
@@ -17,6 +21,9 @@ export type App = {
   readonly store: Store;
   /** Registries elsewhere. */
   readonly clients: Clients;
+  readonly proxies: Proxies;
+  /** The proxy namespace that a name is in. */
+  readonly proxyOf: (repository: string) => ProxyRegistry | undefined;
   readonly mirrors: MirrorState;
   readonly database: Database;
   close(): Promise<void>;
@@ -45,12 +52,17 @@ export async function compose(config: Config, machine: Machine, { writer }: Comp
       limits: { uploadIdleMs: durationOf(config.storage.uploadsExpire) },
     });
     opened.push(store);
+    const clients = createClients(config, machine);
+    const proxies = await openProxies({ config, machine, store, database, clients });
+    opened.push(proxies);
     return {
       config,
       machine,
       store,
-      registry: namespaced(store, config),
-      clients: createClients(config, machine),
+      registry: namespaced(config, { store, proxies: proxies.byName }),
+      clients,
+      proxies,
+      proxyOf: proxyFinder(config, proxies.byName),
       mirrors: sqlState(database),
       database,
       close,
@@ -61,6 +73,12 @@ export async function compose(config: Config, machine: Machine, { writer }: Comp
   }
 }
 
+/** Their code is loaded where there are any: most commands are over before it would be read. */
+async function openProxies(options: ProxiesOptions): Promise<Proxies> {
+  if (proxyEntries(options.config).length === 0) return NO_PROXIES;
+  return await (await import('./proxy-wiring.ts')).wireProxies(options);
+}
+
 function openCatalog(path: string, { log }: Machine, writer: ComposeOptions['writer']): Promise<Database> {
   return openSqlite({
     path,
@@ -68,31 +86,6 @@ function openCatalog(path: string, { log }: Machine, writer: ComposeOptions['wri
     writer: writer === 'inline' ? 'inline' : new URL('./writer.ts', import.meta.url),
     log,
   });
-}
-
-/** Without namespaces every name is hosted; with them, only what they cover, each under its own rules. */
-function namespaced(store: Registry, { namespaces }: Config): Registry {
-  if (namespaces === undefined) return store;
-  // Namespaces of equal rules share one wrapper: blobs can be mounted from one into the other.
-  const byRules = new Map<string, Registry>([['[]', store]]);
-  const routes: Routes = Object.fromEntries(
-    Object.entries(namespaces).flatMap(([name, namespace]) => {
-      if (namespace.type !== 'hosted') return [];
-      const { immutableTags } = namespace;
-      const key = JSON.stringify(immutableTags.toSorted());
-      const registry = byRules.get(key) ?? immutable(store, immutableTags);
-      byRules.set(key, registry);
-      return [[name, registry]];
-    }),
-  );
-  return routed(routes);
-}
-
-/** A duration that `checkMeaning` has read before. */
-export function durationOf(text: string): number {
-  const durationMs = tryParseDuration(text);
-  if (durationMs === undefined) throw new RangeError(`${text} is no duration`);
-  return durationMs;
 }
 
 /** Jobs and commands act as the system itself. */

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { AppError, messageOf } from '#core/std';
+import type { RepositoryName } from '#core/oci';
+import { AppError, compileGlob, messageOf } from '#core/std';
 import { type Credential, type CredentialSource, dockerConfigCredentials, type Spawn } from '#registries/client';
 import type { CredentialConfig } from '#surface/config';
 import type { Machine } from './machine.ts';
@@ -7,6 +8,12 @@ import type { Machine } from './machine.ts';
 /** What docker and podman have stored on this machine. */
 export function storedCredentials({ env }: Machine): CredentialSource {
   return dockerConfigCredentials({ readFile: readText, spawn: spawnWith(env), env });
+}
+
+/** Whether a repository is one of those that a credential is for. */
+export function matcherOf(globs: readonly string[]): (repository: RepositoryName) => boolean {
+  const matchers = globs.map((glob) => compileGlob(glob));
+  return (repository) => matchers.some((matches) => matches(repository));
 }
 
 /** One entry of `registries.HOST.credentials`; `source` names it in errors. The secret is read at each use, so that a rotated file counts. */

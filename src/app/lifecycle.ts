@@ -7,6 +7,8 @@ import {
   createDistribution,
   createHealth,
   createHostGuard,
+  createNames,
+  createProxyMetrics,
   createServerMetrics,
   createSite,
   createStaticAccess,
@@ -14,12 +16,16 @@ import {
   type Readiness,
   type RunningServer,
   reloadTlsOnChange,
+  type ServerMetrics,
   startServer,
 } from '#surface/server';
 import { createApi, type Operations } from '#surface/server/api';
 import type { App } from './compose.ts';
+import { nameTable } from './names.ts';
+import { proxyLog } from './proxy-log.ts';
 import { createReadiness } from './readiness.ts';
 import { MOST_SOCKET_PATH_BYTES, socketAddress, socketPath } from './socket.ts';
+import { warmAtStart } from './warm-start.ts';
 
 export type StartOptions = {
   readonly operations: Operations;
@@ -50,12 +56,15 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
   });
   const readiness = async (): Promise<Readiness> =>
     stopping.signal.aborted ? { ready: false, why: 'the server is stopping' } : await isReady();
-  const metrics = createServerMetrics(usageGauges(app));
+  const metrics = createFigures(app);
+  const table = nameTable(app);
+  const hasOtherNames = app.proxies.byName.size > 0 || Object.keys(table.byHost).length > 0;
   const health = createHealth({ readiness, metrics, version: app.machine.version });
   const distributionFor = (access: Access) =>
     createDistribution({
       registry: app.registry,
       access,
+      ...(hasOtherNames ? { names: createNames(table) } : {}),
       log: app.machine.log,
       accessLog: options.accessLog,
       metrics,
@@ -63,7 +72,9 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
       timer: () => performance.now(),
       random: Math.random,
     });
-  const guard = app.config.access ? {} : { hostGuard: createHostGuard(publicHost(app.config)) };
+  const guard = app.config.access
+    ? {}
+    : { hostGuard: createHostGuard(publicHost(app.config), Object.keys(table.byHost)) };
   const site = createSite({ distribution: distributionFor(accessOf(app.config)), health, ...guard });
   const server = await listen(app, { fetch: site, tryNext: options.tryNext ?? 0, signal: stopping.signal });
   const api = await createApi({ operations: options.operations, log: app.machine.log, version: app.machine.version });
@@ -74,6 +85,7 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
     throw thrown;
   });
   void expireUploads(app, stopping.signal);
+  void warmAtStart(app, stopping.signal);
   return {
     url: app.config.server.url ?? server.url,
     port: server.port,
@@ -86,6 +98,17 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
       await app.close();
     },
   };
+}
+
+/** Figures of the server, of what it keeps, and of what it reads elsewhere. */
+function createFigures(app: App): ServerMetrics {
+  const proxyMetrics = createProxyMetrics({
+    upstreams: () => app.proxies.upstreams.map((upstream) => upstream.state()),
+    flights: () => app.proxies.flights?.list() ?? [],
+  });
+  app.proxies.listen(proxyMetrics.observe);
+  app.proxies.listen(proxyLog(app.machine.log));
+  return createServerMetrics(usageGauges(app), proxyMetrics.register);
 }
 
 /** Whoever may open the socket owns the folder. */

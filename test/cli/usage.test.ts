@@ -134,7 +134,7 @@ describe('completion', () => {
       COMP_WORDS=(entrepot image ""); COMP_CWORD=2; _entrepot; echo "\${COMPREPLY[@]}"
       COMP_WORDS=(entrepot image show x --ou); COMP_CWORD=4; _entrepot; echo "\${COMPREPLY[@]}"`;
     const bash = Bun.spawn(['bash', '-c', script], { cwd: folder.path });
-    expect(await new Response(bash.stdout).text()).toBe('copy delete list show\n--output\n');
+    expect(await new Response(bash.stdout).text()).toBe('copy delete list show warm\n--output\n');
   });
 });
 

@@ -35,10 +35,12 @@ function addCommand(root: Command, spec: CommandSpec, { io, onChosen }: { io: Io
 
 /** Nouns are commands that only hold verbs. */
 export const NOUNS: Readonly<Record<string, string>> = {
-  image: 'List, show, copy and delete images',
+  image: 'List, show, copy, warm and delete images',
   repo: 'List repositories',
   tag: 'List tags',
   mirror: 'Copy images from registries to registries',
+  namespace: 'Show namespaces: what is behind them, and what proxies save',
+  upstream: 'Show and test the registries that proxy namespaces read',
   snippet: 'Print how clients pull through this registry',
   gc: 'Remove content that nothing refers to',
   config: 'Check and show the configuration',

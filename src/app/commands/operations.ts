@@ -1,16 +1,22 @@
-import { type ManifestReference, parseRepository, parseTag, RegistryError, tryParseManifestReference } from '#core/oci';
-import type { Operations, Running, Status } from '#surface/server/api';
-import { type App, durationOf, systemCall } from '../compose.ts';
+import { type ManifestReference, parseRepository } from '#core/oci';
+import type { Call } from '#core/registry';
+import type { Deleted, Operations, Running, Status } from '#surface/server/api';
+import { type App, systemCall } from '../compose.ts';
+import { durationOf } from '../duration.ts';
 import { deleteImage, type Shelf, showImage } from './image.ts';
 import { listImages, listRepositories, listTags } from './list.ts';
+import { parseManifestReference } from './manifest-reference.ts';
 import { applyMirrors } from './mirror-apply.ts';
+import { proxyOperations } from './proxy-operations.ts';
+import { proxyItems, upstreamItems } from './proxy-view.ts';
 
 /** Where and since when this process serves; absent in a command. */
 export type ServingFacts = { readonly url: string; readonly startedAtMs: number };
 
 /** What can be done to an app's own state, for the API and for commands that hold the folder. */
 export function createOperations(app: App, serving: () => ServingFacts | undefined): Operations {
-  const call = systemCall('command');
+  // What is shown is what is here: looking costs no upstream a question.
+  const call: Call = { ...systemCall('command'), freshness: 'local' };
   const shelf = (repository: string): Shelf => ({
     registry: app.registry,
     repository: parseRepository(repository),
@@ -24,7 +30,8 @@ export function createOperations(app: App, serving: () => ServingFacts | undefin
     tags: (repository, options) => listTags(shelf(repository), options),
     images: (repository, options) => listImages(shelf(repository), options),
     image: (repository, reference) => showImage(shelf(repository), parseManifestReference(reference)),
-    deleteImage: (repository, reference) => deleteImage(shelf(repository), parseManifestReference(reference)),
+    deleteImage: (repository, reference) => removeImage(app, shelf(repository), parseManifestReference(reference)),
+    ...proxyOperations(app, call),
     gc: async ({ apply, untagged }) => {
       const options = { graceMs, untagged };
       if (apply) {
@@ -65,17 +72,17 @@ async function scrubProgress({ store, machine }: App, { onProgress }: Running) {
   };
 }
 
-function parseManifestReference(text: string): ManifestReference {
-  const reference = tryParseManifestReference(text);
-  if (reference !== undefined) return reference;
-  // parseTag says what a tag is made of; a colon can only be a wrong digest.
-  if (!text.includes(':')) return parseTag(text);
-  throw new RegistryError('DIGEST_INVALID', `"${text.slice(0, 80)}" is not a digest`, {
-    hint: 'write sha256: and 64 hexadecimal digits',
-  });
+/** Of a proxy the copy goes, and what is known of it; elsewhere the image itself. */
+async function removeImage(app: App, shelf: Shelf, reference: ManifestReference): Promise<Deleted> {
+  const { repository, call } = shelf;
+  const proxy = app.proxyOf(repository);
+  if (!proxy) return await deleteImage(shelf, reference);
+  await proxy.forget(proxy.canonicalName(repository), reference, call);
+  return { repository, reference, what: 'copy' };
 }
 
-async function statusOf({ config, machine, store }: App, serving: ServingFacts | undefined): Promise<Status> {
+async function statusOf(app: App, serving: ServingFacts | undefined): Promise<Status> {
+  const { config, machine, store } = app;
   const usage = await store.usage();
   return {
     version: machine.version,
@@ -83,6 +90,8 @@ async function statusOf({ config, machine, store }: App, serving: ServingFacts |
     ...(serving ? { url: serving.url, startedAt: new Date(serving.startedAtMs).toISOString() } : {}),
     storage: { path: config.storage.path, ...usage },
     namespaces: Object.keys(config.namespaces ?? {}),
+    proxies: await proxyItems(app),
+    upstreams: upstreamItems(app),
     mirrors: Object.keys(config.mirrors),
   };
 }

@@ -1,5 +1,5 @@
-import { RegistryError } from '#core/oci';
-import type { ImageDetail, ImageItem } from '#surface/server/api';
+import { isDigest, parseTag, RegistryError } from '#core/oci';
+import type { CacheEntry, Deleted, ImageDetail, ImageItem } from '#surface/server/api';
 import { deleteImage, describeImage, meantReference, showImage } from '../../commands/image.ts';
 import { allPages, listImages } from '../../commands/list.ts';
 import { formatPlace, type Place, parsePlace } from '../../commands/place.ts';
@@ -8,6 +8,7 @@ import type { Context } from '../context.ts';
 import { ExitCode } from '../exit.ts';
 import type { CommandRun } from '../spec.ts';
 import { formatBytes, formatTable, shortDigest } from '../table.ts';
+import { cacheLines } from './cache-lines.ts';
 import { limitOf, takeAll } from './limit.ts';
 
 export const list: CommandRun = async (context, typed) => {
@@ -42,6 +43,11 @@ async function localImages(context: Context, session: Session, limit: number): P
 type Wanted = { readonly place: Place; readonly limit: number };
 
 async function placeImages(context: Context, session: Session, { place, limit }: Wanted): Promise<ImageItem[]> {
+  if (place.kind === 'local' && place.reference === undefined) {
+    const operations = await session.operations();
+    const pages = allPages((page) => operations.images(place.repository, page), 100);
+    return await takeAll(context, pages, limit);
+  }
   const shelf = await session.shelf(place);
   if (place.reference !== undefined) return [await describeImage(shelf, place.reference)];
   return await takeAll(
@@ -65,21 +71,46 @@ function imageTable({ io }: Context, items: readonly ImageItem[]): string {
 
 export const show: CommandRun = async (context, typed) => {
   const place = parsePlace(typed.words[0] ?? '', await context.config());
-  const detail = await context.withSession(async (session) => {
-    const shelf = await session.shelf(place);
-    return await showImage(shelf, place.reference ?? meantReference(shelf));
-  });
-  context.answer({ kind: 'Image', items: [detail], text: () => detailText(formatPlace(place), detail) });
+  const detail = await context.withSession((session) =>
+    place.kind === 'local' ? showLocal(session, place) : showElsewhere(session, place),
+  );
+  const text = () => shownText(formatPlace(place), detail, context.io.clock.now());
+  context.answer({ kind: 'Image', items: [detail], text });
   return ExitCode.ok;
 };
 
-function detailText(name: string, detail: ImageDetail): string {
+/** An image in full; of a proxied one, which may not be here, what its cache knows. */
+type Shown = (ImageDetail | Pick<ImageDetail, 'repository' | 'tag'>) & { readonly cache?: CacheEntry };
+
+async function showElsewhere(session: Session, place: Place): Promise<Shown> {
+  const shelf = await session.shelf(place);
+  return await showImage(shelf, place.reference ?? meantReference(shelf));
+}
+
+/** By the operations: looking at a proxied image must not pull it. */
+async function showLocal(session: Session, place: Extract<Place, { kind: 'local' }>): Promise<Shown> {
+  const operations = await session.operations();
+  const reference = place.reference ?? parseTag('latest');
+  const cache = await operations.cacheEntry(place.repository, reference);
+  if (cache === undefined) return await operations.image(place.repository, reference);
+  if (cache.cached) return { ...(await operations.image(cache.repository, reference)), cache };
+  return { repository: cache.repository, ...(isDigest(reference) ? {} : { tag: reference }), cache };
+}
+
+function shownText(name: string, shown: Shown, nowMs: number): string {
+  const cache = shown.cache ? cacheLines(shown.cache, nowMs) : [];
+  if (!('digest' in shown)) return `${[`image      ${name}`, ...cache].join('\n')}\n`;
+  return detailText(name, shown, cache);
+}
+
+function detailText(name: string, detail: ImageDetail, cache: readonly string[]): string {
   const lines = [
     `image      ${name}`,
     `digest     ${detail.digest}`,
     `type       ${detail.artifactType ?? detail.mediaType}`,
     `size       ${formatBytes(detail.sizeBytes)}`,
     ...(detail.platforms.length === 0 ? [] : [`platforms  ${detail.platforms.join(', ')}`]),
+    ...cache,
     ...section('manifests', detail.manifests, (child) => {
       const size = child.missing ? 'not copied' : formatBytes(child.sizeBytes);
       return `${child.digest}  ${child.platform ?? '-'}  ${size}`;
@@ -111,8 +142,17 @@ export const remove: CommandRun = async (context, typed) => {
     context.note('Nothing was deleted.');
     return ExitCode.failed;
   }
-  const deleted = await context.withSession(async (session) => deleteImage(await session.shelf(place), reference));
-  const text = () => `Deleted ${deleted.what} ${formatPlace(place)}.\n`;
+  const deleted = await context.withSession(async (session) => {
+    if (place.kind !== 'local') return await deleteImage(await session.shelf(place), reference);
+    return await (await session.operations()).deleteImage(place.repository, reference);
+  });
+  const text = () => `${DELETED[deleted.what]} ${formatPlace(place)}.\n`;
   context.answer({ kind: 'Deleted', items: [deleted], text });
   return ExitCode.ok;
+};
+
+const DELETED: Readonly<Record<Deleted['what'], string>> = {
+  tag: 'Deleted tag',
+  manifest: 'Deleted manifest',
+  copy: 'Forgot the copy of',
 };

@@ -18,11 +18,28 @@ export const image: readonly CommandSpec[] = [
   },
   {
     path: ['image', 'show'],
-    summary: 'Show an image: platforms, layers, and what is attached to it',
+    summary: 'Show an image: platforms, layers, what is attached to it, and of a proxied one what its cache knows',
     arguments: [{ name: '<ref>', summary: REF }],
     shares: ['config', 'output'],
     examples: ['entrepot image show team/app:1.2', 'entrepot image show docker.io/library/redis:7 -o yaml'],
     load: async () => (await import('./image-run.ts')).show,
+  },
+  {
+    path: ['image', 'warm'],
+    summary: 'Fetch images of proxy namespaces before anybody pulls them; waits where the upstream’s quota says so',
+    arguments: [
+      {
+        name: '<ref...>',
+        summary: 'names here, such as hub/library/redis:7, or at their registry: docker.io/library/redis:7',
+      },
+    ],
+    options: [{ flags: '--platform <platform...>', summary: 'only these platforms; default: all that are served' }],
+    shares: ['config', 'output', 'progress'],
+    examples: [
+      'entrepot image warm hub/library/redis:7',
+      'entrepot image warm docker.io/library/redis:7 --platform linux/amd64',
+    ],
+    load: async () => (await import('./image-warm-run.ts')).warm,
   },
   {
     path: ['image', 'copy'],
@@ -42,7 +59,8 @@ export const image: readonly CommandSpec[] = [
   },
   {
     path: ['image', 'delete'],
-    summary: 'Delete a tag, or by digest a manifest with every tag on it; gc frees the space later',
+    summary:
+      'Delete a tag, or by digest a manifest with every tag on it; gc frees the space later. Of a proxy the copy goes',
     arguments: [{ name: '<ref>', summary: REF }],
     shares: ['config', 'output', 'confirm'],
     examples: ['entrepot image delete team/app:old', 'entrepot image delete team/app@sha256:… --yes'],

@@ -1,8 +1,9 @@
-import type { GcReport, Running, ScrubReport, Status } from '#surface/server/api';
+import type { GcReport, Running, ScrubReport, Status, UpstreamItem } from '#surface/server/api';
 import type { Context } from '../context.ts';
 import { ExitCode } from '../exit.ts';
 import { type CommandRun, flagOption } from '../spec.ts';
 import { formatBytes, plural } from '../table.ts';
+import { breakerText, quotaText } from './upstream-run.ts';
 
 export const gcPlan: CommandRun = (context, typed) =>
   gc(context, { apply: false, untagged: flagOption(typed, 'untagged') });
@@ -44,11 +45,11 @@ function scrubText(report: ScrubReport): string {
 
 export const status: CommandRun = async (context) => {
   const report = await context.withSession(async (session) => (await session.operations()).status());
-  context.answer({ kind: 'Status', items: [report], text: () => statusText(report) });
+  context.answer({ kind: 'Status', items: [report], text: () => statusText(report, context.io.clock.now()) });
   return ExitCode.ok;
 };
 
-function statusText(report: Status): string {
+function statusText(report: Status, nowMs: number): string {
   const { storage } = report;
   const lines = [
     `entrepot   ${report.version}`,
@@ -56,7 +57,20 @@ function statusText(report: Status): string {
     `storage    ${storage.path}`,
     `content    ${plural(storage.repositories, 'repository', 'repositories')}, ${plural(storage.tags, 'tag')}, ${plural(storage.manifests, 'manifest')}, ${plural(storage.blobs, 'blob')}, ${formatBytes(storage.blobBytes)}`,
     `namespaces ${report.namespaces.join(', ') || 'none: every name is hosted'}`,
+    ...report.proxies.map(proxyLine),
+    ...report.upstreams.map((upstream) => upstreamLine(upstream, nowMs)),
     `mirrors    ${report.mirrors.join(', ') || 'none'}`,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function proxyLine({ namespace, upstreams, bytes, maxBytes, hitRate, bytesSaved }: Status['proxies'][number]): string {
+  const bound = maxBytes === undefined ? '' : ` of ${formatBytes(maxBytes)}`;
+  const rate = hitRate === undefined ? 'nothing pulled yet' : `${Math.round(100 * hitRate)}% from here`;
+  return `proxy      ${namespace} of ${upstreams.join(', ')}: ${formatBytes(bytes)}${bound} kept, ${rate}, ${formatBytes(bytesSaved)} saved`;
+}
+
+function upstreamLine(upstream: UpstreamItem, nowMs: number): string {
+  const quotas = upstream.quotas.map((quota) => quotaText(quota, upstream, nowMs));
+  return `upstream   ${[`${upstream.host}: ${breakerText(upstream, nowMs)}`, ...quotas].join('; ')}`;
 }

@@ -5,7 +5,7 @@ import { createApi } from './api.ts';
 import { apiClient } from './client.ts';
 import { viewOfError } from './error.ts';
 import type { Operations } from './operations.ts';
-import type { ErrorView, ProgressEvent } from './schema.ts';
+import type { CacheEntry, ErrorView, ProgressEvent, UpstreamItem } from './schema.ts';
 
 const status = {
   version: '1.2.3',
@@ -20,8 +20,33 @@ const status = {
     blobBytes: 4,
     uploads: 0,
   },
-  namespaces: ['team'],
+  namespaces: ['team', 'hub'],
+  proxies: [{ namespace: 'hub', upstreams: ['docker.io'], bytes: 7, hitRate: 0.5, bytesSaved: 9, upstreamPulls: 1 }],
+  upstreams: [],
   mirrors: [],
+};
+const upstream: UpstreamItem = {
+  host: 'docker.io',
+  namespaces: ['hub'],
+  breaker: { state: 'open', failures: 5, probeAt: '2026-01-01T00:00:00.000Z', why: 'it is down' },
+  quotas: [{ account: 'corp', limit: 100, remaining: 7 }],
+  reservePulls: 5,
+  requests: 3,
+  bytes: 1000,
+  pulls: 2,
+  active: 1,
+  waiting: 0,
+};
+const namespace = { name: 'hub', type: 'proxy' as const, upstreams: ['docker.io'], members: [], hosts: [] };
+const entry: CacheEntry = {
+  namespace: 'hub',
+  repository: 'hub/library/redis',
+  reference: '7',
+  upstream: 'docker.io/library/redis',
+  cached: true,
+  rule: 'freshness',
+  next: 'hit',
+  why: 'it is fresh',
 };
 const mirrorReport = { images: [], copied: 0, unchanged: 0, failed: 0, stopped: 0, bytes: 0, durationMs: 1 };
 
@@ -36,6 +61,14 @@ const operations: Operations = {
   },
   deleteImage: async (repository, reference) => ({ repository, reference, what: 'tag' }),
   gc: async ({ apply }) => ({ applied: apply, manifests: 0, blobLinks: 0, blobs: 0, files: 0, bytes: 0 }),
+  upstreams: async () => [upstream],
+  namespaces: async () => [namespace],
+  namespace: async (name) => ({ ...namespace, name, rules: { freshFor: '10m' }, repositories: [] }),
+  cacheEntry: async (repository) => (repository.startsWith('hub/') ? entry : undefined),
+  warm: async ({ images, platforms }, { onProgress }) => {
+    onProgress({ kind: 'run-started', title: [...images, ...platforms].join('+') });
+    return { images: [], newBytes: 5, durationMs: 1 };
+  },
   scrub: async () => {
     throw new Error('a bug');
   },
@@ -69,6 +102,21 @@ describe('the client gets what the operation answers', () => {
     ]);
   });
   test('delete', async () => expect(await client.deleteImage('a', 'b')).toMatchObject({ reference: 'b' }));
+  test('upstreams', async () => expect(await client.upstreams()).toEqual([upstream]));
+  test('namespaces', async () => expect(await client.namespaces()).toEqual([namespace]));
+  test('a namespace', async () => expect(await client.namespace('a/b')).toMatchObject({ name: 'a/b' }));
+  test('an entry of a cache, and none', async () => {
+    expect(await client.cacheEntry('hub/library/redis', '7')).toEqual(entry);
+    expect(await client.cacheEntry('team/app', '7')).toBeUndefined();
+  });
+  test('warming, with its progress', async () => {
+    const events: ProgressEvent[] = [];
+    const running = { ...quiet, onProgress: (event: ProgressEvent) => events.push(event) };
+    expect(await client.warm({ images: ['a:1', 'b:2'], platforms: ['linux/arm64'] }, running)).toMatchObject({
+      newBytes: 5,
+    });
+    expect(events).toEqual([{ kind: 'run-started', title: 'a:1+b:2+linux/arm64' }]);
+  });
   test('gc, planned and run', async () => {
     expect(
       [await client.gc({ apply: false, untagged: false }), await client.gc({ apply: true, untagged: false })].map(
@@ -158,11 +206,16 @@ test('the OpenAPI document lists every path', async () => {
     '/api/v1/config',
     '/api/v1/gc',
     '/api/v1/image',
+    '/api/v1/image/cache',
     '/api/v1/images',
     '/api/v1/mirrors/apply',
+    '/api/v1/namespace',
+    '/api/v1/namespaces',
     '/api/v1/repositories',
     '/api/v1/scrub',
     '/api/v1/status',
     '/api/v1/tags',
+    '/api/v1/upstreams',
+    '/api/v1/warm',
   ]);
 });

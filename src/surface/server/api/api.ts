@@ -4,6 +4,7 @@ import { AppError, type Log } from '#core/std';
 import { viewOfError } from './error.ts';
 import type { Operations } from './operations.ts';
 import {
+  cacheEntrySchema,
   configInForceSchema,
   deletedSchema,
   errorSchema,
@@ -11,11 +12,15 @@ import {
   imageDetailSchema,
   imageSchema,
   mirrorReportSchema,
+  namespaceDetailSchema,
+  namespaceSchema,
   progressSchema,
   repositorySchema,
   scrubReportSchema,
   statusSchema,
   tagSchema,
+  upstreamSchema,
+  warmReportSchema,
 } from './schema.ts';
 import { streamJob } from './stream.ts';
 
@@ -32,6 +37,8 @@ const page = z.object({
 });
 const named = page.extend({ repository: z.string().max(255) });
 const reference = z.object({ repository: z.string().max(255), reference: z.string().max(160) });
+const namespaceQuery = z.object({ name: z.string().max(255) });
+const warmQuery = z.object({ image: z.array(z.string()).default([]), platform: z.array(z.string()).default([]) });
 const flag = z.enum(['true', 'false']).default('false');
 const anyQuery = z.object({});
 const mirrorQuery = z.object({ name: z.array(z.string()).default([]), audit: flag });
@@ -46,6 +53,7 @@ export function createApi({ operations, log, version }: ApiOptions): Api {
     },
   }).basePath('/api/v1');
   addReads(api, operations);
+  addProxyReads(api, operations);
   addChanges(api, operations);
   api.doc('/openapi.json', { openapi: '3.1.0', info: { title: 'Entrepot', version } });
   api.notFound(() =>
@@ -78,6 +86,24 @@ function addReads(api: OpenAPIHono, operations: Operations): void {
   });
 }
 
+function addProxyReads(api: OpenAPIHono, operations: Operations): void {
+  api.openapi(get('/upstreams', listOf(upstreamSchema)), async (c) =>
+    c.json(listed({ items: await operations.upstreams() }), 200),
+  );
+  api.openapi(get('/namespaces', listOf(namespaceSchema)), async (c) =>
+    c.json(listed({ items: await operations.namespaces() }), 200),
+  );
+  api.openapi(get('/namespace', namespaceDetailSchema, namespaceQuery), async (c) =>
+    c.json(await operations.namespace(c.req.valid('query').name), 200),
+  );
+  // None, or one: a name that no proxy serves has no entry.
+  api.openapi(get('/image/cache', listOf(cacheEntrySchema), reference), async (c) => {
+    const query = c.req.valid('query');
+    const entry = await operations.cacheEntry(query.repository, query.reference);
+    return c.json(listed({ items: entry ? [entry] : [] }), 200);
+  });
+}
+
 function addChanges(api: OpenAPIHono, operations: Operations): void {
   const remove = createRoute({ ...get('/image', deletedSchema, reference), method: 'delete' });
   api.openapi(remove, async (c) => {
@@ -92,10 +118,16 @@ function addChanges(api: OpenAPIHono, operations: Operations): void {
   for (const [path, schema, query] of [
     ['/scrub', scrubReportSchema, anyQuery],
     ['/mirrors/apply', mirrorReportSchema, mirrorQuery],
+    ['/warm', warmReportSchema, warmQuery],
   ] as const) {
     api.openAPIRegistry.registerPath(jobRoute(path, schema, query));
   }
   api.post('/scrub', (c) => streamJob(c.req.raw, (running) => operations.scrub(running)));
+  api.post('/warm', (c) =>
+    streamJob(c.req.raw, (running) =>
+      operations.warm({ images: c.req.queries('image') ?? [], platforms: c.req.queries('platform') ?? [] }, running),
+    ),
+  );
   api.post('/mirrors/apply', (c) =>
     streamJob(c.req.raw, (running) =>
       operations.mirrorApply({ names: c.req.queries('name') ?? [], audit: c.req.query('audit') === 'true' }, running),

@@ -1,7 +1,7 @@
 import { AppError } from '#core/std';
 import { errorOfView } from './error.ts';
 import type { Listed, ListOptions, Operations, Running } from './operations.ts';
-import type { ErrorView, GcReport } from './schema.ts';
+import type { CacheEntry, ErrorView, GcReport, NamespaceItem, UpstreamItem } from './schema.ts';
 import type { JobLine } from './stream.ts';
 
 /** Sends a request to the server that holds the folder, over its socket. */
@@ -27,6 +27,15 @@ export function apiClient(send: SocketFetch): Operations {
     scrub: (running) => follow(send, withQuery('/scrub', {}), running),
     mirrorApply: ({ names, audit }, running) =>
       follow(send, withQuery('/mirrors/apply', { name: names, audit: String(audit) }), running),
+    upstreams: async () => (await list<UpstreamItem>('/upstreams', {})).items,
+    namespaces: async () => (await list<NamespaceItem>('/namespaces', {})).items,
+    namespace: (name) => ask('GET', '/namespace', { name }),
+    cacheEntry: async (repository, reference) => {
+      const { items } = await list<CacheEntry>('/image/cache', { repository, reference });
+      return items[0];
+    },
+    warm: ({ images, platforms }, running) =>
+      follow(send, withQuery('/warm', { image: images, platform: platforms }), running),
   };
 }
 

@@ -2,7 +2,15 @@ import type { Api, ApiOptions } from './api.ts';
 
 export { apiClient, type SocketFetch } from './client.ts';
 export { errorOfView, viewOfError } from './error.ts';
-export type { Listed, ListOptions, MirrorRequest, Operations, Running } from './operations.ts';
+export type {
+  Listed,
+  ListOptions,
+  MirrorRequest,
+  Operations,
+  PullThrough,
+  Running,
+  WarmRequest,
+} from './operations.ts';
 export type * from './schema.ts';
 export type { Api, ApiOptions };
 

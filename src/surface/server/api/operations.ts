@@ -1,15 +1,20 @@
 import type {
+  CacheEntry,
   ConfigInForce,
   Deleted,
   GcReport,
   ImageDetail,
   ImageItem,
   MirrorReport,
+  NamespaceDetail,
+  NamespaceItem,
   ProgressEvent,
   RepositoryItem,
   ScrubReport,
   Status,
   TagItem,
+  UpstreamItem,
+  WarmReport,
 } from './schema.ts';
 
 export type ListOptions = { readonly after?: string; readonly limit: number };
@@ -44,8 +49,27 @@ export interface Upkeep {
   mirrorApply(request: MirrorRequest, running: Running): Promise<MirrorReport>;
 }
 
+export type WarmRequest = {
+  /** Names here with a tag or digest; without either, `latest`. */
+  readonly images: readonly string[];
+  /** None means all that the namespace serves. */
+  readonly platforms: readonly string[];
+};
+
+/** Namespaces that read registries elsewhere. Throws AppError. */
+export interface PullThrough {
+  upstreams(): Promise<readonly UpstreamItem[]>;
+  namespaces(): Promise<readonly NamespaceItem[]>;
+  /** Throws NAME_UNKNOWN. */
+  namespace(name: string): Promise<NamespaceDetail>;
+  /** What is kept of an image and what the next pull would be; none where its namespace is no proxy. Asks no upstream. */
+  cacheEntry(repository: string, reference: string): Promise<CacheEntry | undefined>;
+  /** Fetches images before anybody asks for them. Waits where quotas say so. */
+  warm(request: WarmRequest, running: Running): Promise<WarmReport>;
+}
+
 /**
  * What can be done to this registry's own state. The application does it where it holds the folder;
  * `apiClient` asks a server over its socket. Whoever calls cannot tell.
  */
-export type Operations = Contents & Upkeep;
+export type Operations = Contents & Upkeep & PullThrough;

@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi';
+import { errorSchema } from './schema-error.ts';
+import { upstreamSchema } from './schema-proxy.ts';
+
+export * from './schema-error.ts';
+export * from './schema-proxy.ts';
 
 /** What the API answers. Fields are only ever added. Sizes in bytes, times in ISO 8601. */
 const digest = z.string().openapi({ example: 'sha256:…' });
-
-export const errorSchema = z
-  .object({ code: z.string(), what: z.string(), why: z.string().optional(), do: z.string().optional() })
-  .openapi('Error');
 
 export const statusSchema = z
   .object({
@@ -25,6 +26,19 @@ export const statusSchema = z
       uploads: z.number(),
     }),
     namespaces: z.array(z.string()),
+    /** Of proxy namespaces: what each holds and saves. */
+    proxies: z.array(
+      z.object({
+        namespace: z.string(),
+        upstreams: z.array(z.string()),
+        bytes: z.number(),
+        maxBytes: z.number().optional(),
+        hitRate: z.number().optional(),
+        bytesSaved: z.number(),
+        upstreamPulls: z.number(),
+      }),
+    ),
+    upstreams: z.array(upstreamSchema),
     mirrors: z.array(z.string()),
   })
   .openapi('Status');
@@ -61,7 +75,7 @@ export const imageDetailSchema = imageSchema
   .openapi('ImageDetail');
 
 export const deletedSchema = z
-  .object({ repository: z.string(), reference: z.string(), what: z.enum(['tag', 'manifest']) })
+  .object({ repository: z.string(), reference: z.string(), what: z.enum(['tag', 'manifest', 'copy']) })
   .openapi('Deleted');
 
 export const gcReportSchema = z
@@ -135,7 +149,6 @@ export const progressSchema = z
   ])
   .openapi('Progress');
 
-export type ErrorView = z.infer<typeof errorSchema>;
 export type Status = z.infer<typeof statusSchema>;
 export type ConfigInForce = z.infer<typeof configInForceSchema>;
 export type RepositoryItem = z.infer<typeof repositorySchema>;
