@@ -41,6 +41,7 @@ function clientOf({ client, limits }: AccountsOptions, credentials: CredentialSo
     ...client,
     credentials,
     retry: { attempts: 2 },
+    onLimit: 'tell',
     quirks: { concurrency: limits.connections },
   });
 }

@@ -3,6 +3,7 @@ export { AppError, type AppErrorOptions, messageOf, systemCodeOf } from './error
 export { createLimiter, type Limiter, mapLimited } from './limiter.ts';
 export { type Log, type LogFields, silentLog } from './log.ts';
 export { createSizedCache, type SizedCache } from './lru.ts';
+export { type NetworkTrouble, networkTroubleOf } from './network-trouble.ts';
 export {
   compareTags,
   compileGlob,

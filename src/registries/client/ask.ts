@@ -19,6 +19,12 @@ export type Timeouts = {
   readonly idleMs: number;
 };
 
+/**
+ * After a 429: `wait` as long as is asked and try again, up to a minute, or `tell` at once, for whoever has another
+ * account, another source or a copy.
+ */
+export type OnLimit = 'wait' | 'tell';
+
 export type Body =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | {
@@ -68,5 +74,6 @@ export type TransportOptions = {
   readonly proxy?: ProxySetting | undefined;
   readonly timeouts: Timeouts;
   readonly retry: RetryPolicy;
+  readonly onLimit: OnLimit;
   readonly observe?: ((fact: RequestFact) => void) | undefined;
 };

@@ -1,7 +1,7 @@
 import type { RepositoryName } from '#core/oci';
 import type { Call, Registry } from '#core/registry';
 import type { Clock, RetryPolicy } from '#core/std';
-import type { Fetch, RequestFact, Timeouts } from './ask.ts';
+import type { Fetch, OnLimit, RequestFact, Timeouts } from './ask.ts';
 import { getBlob, resolveBlob } from './blob.ts';
 import { type Context, type Learned, send } from './context.ts';
 import { type CredentialSource, noCredentials } from './credential.ts';
@@ -45,6 +45,8 @@ export type ClientOptions = {
   readonly known?: Known;
   readonly timeouts?: Partial<Timeouts>;
   readonly retry?: Partial<RetryPolicy>;
+  /** Default: `wait`. */
+  readonly onLimit?: OnLimit;
   readonly userAgent?: string;
   /** Told of every request, without secrets. */
   readonly observe?: (fact: RequestFact) => void;
@@ -120,6 +122,7 @@ function createContext(options: ClientOptions, observe: (fact: RequestFact) => v
     ...common,
     fetch: options.fetch,
     credentials: options.credentials ?? noCredentials,
+    onLimit: options.onLimit ?? 'wait',
     userAgent: options.userAgent ?? 'entrepot',
     ca: options.ca,
     proxy: options.proxy,

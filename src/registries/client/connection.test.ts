@@ -6,7 +6,7 @@ import { systemClock } from '#core/std';
 import { certificateBundle, systemCertificates } from './certificates.ts';
 import { CALL, clientOf, failureOf, REPOSITORY, V1 } from './client.fake.ts';
 import { type ClientOptions, createClient } from './client.ts';
-import { TEST_CA, TEST_CERT, TEST_KEY } from './tls.fake.ts';
+import { EXPIRED_CERT, ODD_CA, ODD_KEY, OTHER_NAME_CERT, TEST_CA, TEST_CERT, TEST_KEY } from './tls.fake.ts';
 import { type FakeUpstream, reply, startUpstream } from './upstream.fake.ts';
 
 const stops: (() => unknown)[] = [];
@@ -25,11 +25,11 @@ const noFile = async (path: string): Promise<string> =>
   Promise.reject(Object.assign(new Error(`no ${path}`), { code: 'ENOENT' }));
 
 describe('certificates', () => {
-  function secureServer() {
+  function secureServer(tls = { cert: TEST_CERT, key: TEST_KEY }) {
     const server = Bun.serve({
       hostname: '127.0.0.1',
       port: 0,
-      tls: { cert: TEST_CERT, key: TEST_KEY },
+      tls,
       fetch: () => new Response('{}', { headers: { 'content-type': 'application/json' } }),
     });
     stops.push(() => server.stop(true));
@@ -53,6 +53,41 @@ describe('certificates', () => {
     expect(failure.code).toBe('UPSTREAM_UNAVAILABLE');
     expect(failure.hint).toContain('.ca');
     expect(client.waits).toEqual([]);
+  });
+
+  const odd: { name: string; cert: string; why: string; hint: string }[] = [
+    { name: 'has expired', cert: EXPIRED_CERT, why: 'its certificate has expired', hint: 'renew it' },
+    { name: 'is for another name', cert: OTHER_NAME_CERT, why: 'for another name', hint: 'DNS leads 127.0.0.1' },
+  ];
+  for (const { name, cert, why, hint } of odd) {
+    test(`one that ${name} is refused in one try, in words of its own`, async () => {
+      const fake = await started();
+      const client = clientOf(fake, { insecure: false, url: secureServer({ cert, key: ODD_KEY }), ca: ODD_CA });
+      const failure = await failureOf(client.ping(CALL));
+      expect(failure.code).toBe('UPSTREAM_UNAVAILABLE');
+      expect(failure.why).toContain(why);
+      expect(failure.hint).toContain(hint);
+      expect(failure.hint).not.toContain('.ca');
+      expect(client.waits).toEqual([]);
+    });
+  }
+
+  test('a server that speaks plain HTTP where TLS is expected', async () => {
+    const fake = await started();
+    const failure = await failureOf(clientOf(fake, { url: fake.url.replace('http:', 'https:') }).ping(CALL));
+    expect(failure).toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', why: expect.stringContaining('does not speak TLS') });
+    expect(failure.hint).toContain('insecure');
+  });
+
+  test('a name that the DNS does not know', async () => {
+    const fake = await started();
+    const failing = async () => Promise.reject(Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' }));
+    const failure = await failureOf(clientOf(fake, { url: 'https://nope.invalid', fetch: failing }).ping(CALL));
+    expect(failure).toMatchObject({
+      code: 'UPSTREAM_UNAVAILABLE',
+      why: expect.stringContaining('not known to the DNS'),
+    });
+    expect(failure.hint).toContain('nope.invalid');
   });
 
   test('the system’s bundle is found where systems keep it', async () => {

@@ -134,6 +134,32 @@ describe('trying again', () => {
     expect(client.waits).toEqual([]);
   });
 
+  test('whoever has another way is told of a limit at once', async () => {
+    for (const headers of [{}, { 'retry-after': '1' }]) flaky(1, headers, 429);
+    const client = clientOf(fake, { onLimit: 'tell' });
+    expect((await failureOf(client.getManifest(REPOSITORY, V1, CALL))).code).toBe('TOOMANYREQUESTS');
+    const failure = await failureOf(client.getManifest(REPOSITORY, V1, CALL));
+    expect(failure).toMatchObject({ code: 'TOOMANYREQUESTS', retryAfterMs: 1000 });
+    expect(client.waits).toEqual([]);
+  });
+
+  // goharbor/harbor#23750: there clients saw a 404.
+  test('a token server that is limited is TOOMANYREQUESTS, and said to be the token server', async () => {
+    fake.settings.auth = 'bearer';
+    fake.on(/^GET \/token/, ({ response }) => {
+      wireError(response, 429, 'TOOMANYREQUESTS', { 'retry-after': '90' });
+      return true;
+    });
+    const failure = await failureOf(clientOf(fake).getManifest(REPOSITORY, V1, CALL));
+    expect(failure).toMatchObject({
+      code: 'TOOMANYREQUESTS',
+      retryAfterMs: 90_000,
+      upstream: { status: 429, endpoint: 'token' },
+    });
+    expect(failure.message).toStartWith('the token server of ');
+    expect(fake.log).toHaveLength(2);
+  });
+
   test('a connection that breaks before an answer', async () => {
     fake.addImage('v1');
     fake.on(

@@ -7,7 +7,7 @@ import {
   STATUS_OF_CODE,
   type UpstreamFact,
 } from '#core/oci';
-import { messageOf, parseRetryAfter, systemCodeOf } from '#core/std';
+import { messageOf, type NetworkTrouble, networkTroubleOf, parseRetryAfter, systemCodeOf } from '#core/std';
 import { DeadlinePassed } from './deadline.ts';
 import { proxyName } from './proxy-setting.ts';
 
@@ -18,6 +18,8 @@ export type Attempt = {
   readonly url: URL;
   readonly attempt: number;
   readonly proxy?: string | undefined;
+  /** It was its token server that was asked. */
+  readonly isToken?: boolean;
 };
 
 /** What a registry answered that we did not ask for. */
@@ -54,6 +56,7 @@ function factOf(attempt: Attempt, status?: number, headers?: Headers): UpstreamF
   return {
     registry: attempt.registry,
     request: requestName(attempt),
+    ...(attempt.isToken ? { endpoint: 'token' } : {}),
     ...(status === undefined ? {} : { status }),
     ...(requestId ? { requestId: requestId.slice(0, 128) } : {}),
     attempts: attempt.attempt,
@@ -67,7 +70,8 @@ export function refusalError(attempt: Attempt, refusal: Refusal): RegistryError 
   const words = errors.map((error) => [error.code, error.message].filter(Boolean).join(': ')).join('; ');
   const said = words || plainWords(refusal.text);
   const retryAfterMs = parseRetryAfter(refusal.headers.get('retry-after'), refusal.nowMs);
-  return new RegistryError(code, `${attempt.registry} answered ${refusal.status} to ${requestName(attempt)}`, {
+  const who = attempt.isToken ? `the token server of ${attempt.registry}` : attempt.registry;
+  return new RegistryError(code, `${who} answered ${refusal.status} to ${requestName(attempt)}`, {
     origin: 'upstream',
     upstream: factOf(attempt, refusal.status, refusal.headers),
     ...(said === '' ? {} : { why: `${attempt.registry} said "${said}"` }),
@@ -164,11 +168,11 @@ export function brokenError(attempt: Attempt, thrown: unknown): RegistryError {
       hint: 'try again later; if it stays, look for what cuts the connection: that registry, a proxy, a firewall',
     });
   }
-  const isCertificate = /CERT|SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/.test(code);
+  const hint = remedyOf(networkTroubleOf(thrown), attempt);
   return new RegistryError('UPSTREAM_UNAVAILABLE', `${attempt.registry} could not be reached for ${name}`, {
     ...common,
     why: firstSentence(thrown) || code,
-    ...(isCertificate ? { hint: `set registries."${attempt.registry}".ca to the authority that signed it` } : {}),
+    ...(hint === undefined ? {} : { hint }),
   });
 }
 
@@ -189,11 +193,37 @@ export function proxyError(attempt: Attempt, why: string, options: RegistryError
   });
 }
 
-/** What the runtime's word for the commonest troubles means. */
-const PLAIN_WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there (ECONNREFUSED)',
-  ENOTFOUND: 'its name is not known to the DNS (ENOTFOUND)',
+/** What the runtime's words for the commonest troubles mean. */
+const PLAIN_WORDS: Readonly<Partial<Record<NetworkTrouble, string>>> = {
+  'name-unknown': 'its name is not known to the DNS',
+  'no-resolver': 'no DNS server answered for its name',
+  'nobody-listens': 'nothing listens there',
+  'certificate-expired': 'its certificate has expired',
+  'certificate-not-yet-valid': 'its certificate is not valid yet',
+  'certificate-of-another': 'its certificate is for another name',
+  'no-tls': 'it does not speak TLS there',
 };
+
+function remedyOf(trouble: NetworkTrouble | undefined, { registry, url }: Attempt): string | undefined {
+  const entry = `registries."${registry}"`;
+  switch (trouble) {
+    case 'name-unknown':
+    case 'no-resolver':
+      return `check the spelling of ${url.hostname}, and that this machine’s DNS can resolve it`;
+    case 'certificate-expired':
+      return `its operator has to renew it; if it is new, check the clock of this machine`;
+    case 'certificate-not-yet-valid':
+      return 'check the clock of this machine';
+    case 'certificate-of-another':
+      return `check that the DNS leads ${url.hostname} to the right machine; if it does, name ${entry}.url as the certificate says`;
+    case 'certificate-of-strangers':
+      return `set ${entry}.ca to the authority that signed it`;
+    case 'no-tls':
+      return `set ${entry}.insecure where it speaks plain HTTP`;
+    default:
+      return undefined;
+  }
+}
 
 function proxyWords(thrown: unknown, code: string): string {
   const words = firstSentence(thrown);
@@ -202,8 +232,10 @@ function proxyWords(thrown: unknown, code: string): string {
 
 /** Bun adds advice for its own users. */
 function firstSentence(thrown: unknown): string {
-  const known = PLAIN_WORDS[systemCodeOf(thrown) ?? ''];
-  return known ?? messageOf(thrown).replace(/\. (?:Is the computer|For more information).*$/s, '');
+  const trouble = networkTroubleOf(thrown);
+  const known = trouble && PLAIN_WORDS[trouble];
+  if (known) return `${known} (${systemCodeOf(thrown)})`;
+  return messageOf(thrown).replace(/\. (?:Is the computer|For more information).*$/s, '');
 }
 
 /** A registry whose answer cannot be true. */

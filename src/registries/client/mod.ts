@@ -1,4 +1,4 @@
-export type { Fetch, RequestFact, Timeouts } from './ask.ts';
+export type { Fetch, OnLimit, RequestFact, Timeouts } from './ask.ts';
 export { certificateBundle, systemCertificates } from './certificates.ts';
 export { type Client, type ClientOptions, type ClientState, createClient, type Known } from './client.ts';
 export { type Credential, type CredentialSource, firstOf, fixedCredentials, noCredentials } from './credential.ts';

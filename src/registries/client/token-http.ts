@@ -23,7 +23,7 @@ export function createTokenHttp(options: TransportOptions, wire: Wire, identity:
       unknown: 'UNAUTHORIZED',
       ...(bytes ? { body: { kind: 'bytes', bytes } } : {}),
     };
-    const at: Attempt = { registry: options.host, method, url, attempt: 1 };
+    const at: Attempt = { registry: options.host, method, url, attempt: 1, isToken: true };
     const response = await wire(ask, { url, authorization: undefined, attempt: 1, kind: 'token' }, deadline);
     const answer = createAnswer(response, { at, deadline, idleMs: options.timeouts.idleMs });
     const text = await answer.text(TOKEN_BODY_BYTES);

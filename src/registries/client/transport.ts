@@ -1,7 +1,7 @@
 import { RegistryError } from '#core/oci';
 import { createLimiter, retry } from '#core/std';
 import { type Answer, createAnswer, drop } from './answer.ts';
-import type { Ask, TransportOptions } from './ask.ts';
+import type { Ask, OnLimit, TransportOptions } from './ask.ts';
 import { createDeadline, type Deadline } from './deadline.ts';
 import { type Attempt, ERROR_BODY_BYTES, isTransient, refusalError } from './failure.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -43,14 +43,15 @@ export function createTransport(options: TransportOptions): Transport {
         clock: options.clock,
         random: options.random,
         signal: ask.signal,
-        judge: retryVerdict,
+        judge: (thrown) => retryVerdict(thrown, options.onLimit),
       });
     },
   };
 }
 
-function retryVerdict(thrown: unknown) {
+function retryVerdict(thrown: unknown, onLimit: OnLimit) {
   if (!(thrown instanceof RegistryError) || !isTransient(thrown)) return undefined;
+  if (onLimit === 'tell' && thrown.code === 'TOOMANYREQUESTS') return undefined;
   const waitMs = thrown.retryAfterMs;
   if (waitMs === undefined) return {};
   return waitMs > RETRY_AFTER_CAP_MS ? undefined : { waitMs };

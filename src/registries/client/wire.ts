@@ -19,7 +19,9 @@ export type Wire = (ask: Ask, hop: Hop, deadline: Deadline) => Promise<Response>
 export function createWire(options: TransportOptions, seenLimit: (limit: RateLimit) => void): Wire {
   return async (ask, hop, deadline) => {
     const proxy = proxyFor(hop.url, options.proxy);
-    const attempt: Attempt = { registry: options.host, method: ask.method, url: hop.url, attempt: hop.attempt, proxy };
+    const { url } = hop;
+    const isToken = hop.kind === 'token';
+    const attempt: Attempt = { registry: options.host, method: ask.method, url, attempt: hop.attempt, proxy, isToken };
     const fact = { method: ask.method, url: hop.url.origin + hop.url.pathname, attempt: hop.attempt, kind: hop.kind };
     try {
       // Bytes in memory leave as one piece, which takes its time on a slow line.

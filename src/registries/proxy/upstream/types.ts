@@ -1,5 +1,5 @@
 import type { RepositoryName } from '#core/oci';
-import type { Lister, Reader } from '#core/registry';
+import type { Call, Lister, Reader } from '#core/registry';
 import type { Clock, Log } from '#core/std';
 import type { BreakerState, ProxyEvent, Quota } from '../types.ts';
 
@@ -21,10 +21,12 @@ export type AccountClient = Reader &
       /** HTTP requests so far, those for tokens among them. */
       readonly requests?: number;
     };
+    /** Whether the registry answers and takes the account: for `probeUpstream`. */
+    ping?(call: Call): Promise<void>;
   };
 
 /**
- * One account at an upstream. Its client should leave waiting to us (`retryAfterCapMs: 0`, two attempts), and let
+ * One account at an upstream. Its client should leave waiting to us (`onLimit: 'tell'`, two attempts), and let
  * through as many requests at once as `limits.connections` (`quirks.concurrency`).
  */
 export type UpstreamAccount = {
