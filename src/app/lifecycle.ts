@@ -25,7 +25,6 @@ import { nameTable } from './names.ts';
 import { proxyLog } from './proxy-log.ts';
 import { createReadiness } from './readiness.ts';
 import { MOST_SOCKET_PATH_BYTES, socketAddress, socketPath } from './socket.ts';
-import { warmAtStart } from './warm-start.ts';
 
 export type StartOptions = {
   readonly operations: Operations;
@@ -85,7 +84,6 @@ export async function startServing(app: App, options: StartOptions): Promise<Ser
     throw thrown;
   });
   void expireUploads(app, stopping.signal);
-  void warmAtStart(app, stopping.signal);
   return {
     url: app.config.server.url ?? server.url,
     port: server.port,

@@ -6,6 +6,7 @@ import { type Serving, startServing } from '../lifecycle.ts';
 import type { LineSink } from '../line-sink.ts';
 import type { Machine } from '../machine.ts';
 import { createOperations } from './operations.ts';
+import { warmAtStart } from './warm-start.ts';
 
 export type ServeOptions = {
   readonly accessLog: AccessSink;
@@ -20,6 +21,7 @@ export async function serve(config: Config, machine: Machine, options: ServeOpti
   Bun.unsafe.setJITPolicy(1);
   const app = await compose(config, machine, { writer: 'thread' });
   const startedAtMs = machine.clock.now();
+  const warming = new AbortController();
   let serving: Serving | undefined;
   const operations = createOperations(app, () => (serving ? { url: serving.url, startedAtMs } : undefined));
   try {
@@ -28,7 +30,16 @@ export async function serve(config: Config, machine: Machine, options: ServeOpti
     await app.close();
     throw thrown;
   }
-  return { ...serving, app };
+  const { stop } = serving;
+  void warmAtStart(app, warming.signal);
+  return {
+    ...serving,
+    app,
+    stop: (stopOptions) => {
+      warming.abort();
+      return stop(stopOptions);
+    },
+  };
 }
 
 /** Lines of requests beside the other lines of the log, in the same form. */

@@ -23,8 +23,12 @@ function cachedText({ cached, blobs }: CacheEntry): string {
 function freshLine({ freshUntil, servedStaleUntil }: CacheEntry, nowMs: number): string[] {
   if (freshUntil === undefined) return [];
   const isFresh = Date.parse(freshUntil) > nowMs;
-  const stale = servedStaleUntil === undefined ? '' : `; if the upstream fails, served until ${servedStaleUntil}`;
-  return [
-    `fresh      ${isFresh ? `${untilText(freshUntil, nowMs).replace(/^in /, 'for ')} more` : `no, since ${agoText(freshUntil, nowMs)}`}${stale}`,
-  ];
+  const fresh = isFresh ? forText(freshUntil, nowMs) : `no more, since ${agoText(freshUntil, nowMs)}`;
+  const isServed = servedStaleUntil !== undefined && Date.parse(servedStaleUntil) > nowMs;
+  const stale = isServed ? `; without the upstream served ${forText(servedStaleUntil, nowMs)}` : '';
+  return [`fresh      ${fresh}${stale}`];
+}
+
+function forText(time: string, nowMs: number): string {
+  return untilText(time, nowMs).replace(/^in /, 'for ');
 }

@@ -1,6 +1,6 @@
 import { messageOf } from '#core/std';
-import { configuredWarm, warmImages } from './commands/warm.ts';
-import type { App } from './compose.ts';
+import type { App } from '../compose.ts';
+import { configuredWarm, warmImages } from './warm.ts';
 
 /** Fetches what the configuration wants here before anybody asks for it. Never throws: the log says what was not to be had. */
 export async function warmAtStart(app: App, signal: AbortSignal): Promise<void> {
