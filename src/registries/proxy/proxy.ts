@@ -26,7 +26,7 @@ export type CachedOptions = {
 };
 
 /** A namespace that reads an upstream and keeps what it read. Writes and deletes are DENIED: only itself writes it. */
-export type Proxy = Registry & {
+export type ProxyRegistry = Registry & {
   readonly namespace: RepositoryName;
   /** The one name of a repository: `hub/redis` is `hub/library/redis` at Docker Hub. To be asked for before permissions are. */
   canonicalName(repository: RepositoryName): RepositoryName;

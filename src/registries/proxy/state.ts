@@ -35,4 +35,4 @@ export type Counts = {
 };
 
 /** A crash forgets at most so much: a question asked again, never content. */
-export const STATE_FLUSH_MS = 50;
+export const STATE_FLUSH_MS = 250;
