@@ -10,10 +10,12 @@ import {
   openStore,
   powerCutFs,
   runWorkload,
-  storeWorkload,
   temporaryFolder,
+  type WorkloadName,
   type WritePoint,
   withWritePoints,
+  workloadLimits,
+  workloads,
 } from './testing/mod.ts';
 
 /** Real time, in which nobody waits: gc's pauses are not what is tested here. */
@@ -32,16 +34,17 @@ function endAt(place: number, error: () => Error): { readonly point: WritePoint;
 }
 
 /** All points of an undisturbed run, so that a test can end at each. */
-async function countPoints(): Promise<string[]> {
+async function countPoints(workload: WorkloadName): Promise<string[]> {
   const folder = temporaryFolder();
   const { point, names } = endAt(Number.POSITIVE_INFINITY, () => new Error('never'));
   const opened = await openStore(folder.path, {
     fs: withWritePoints(diskFs(), folder.path, point),
     writePoint: point,
     clock,
+    limits: workloadLimits,
   });
   const start = names.length;
-  const expected = await runWorkload(opened.store, storeWorkload());
+  const expected = await runWorkload(opened.store, workloads[workload]());
   const faults = await findFaults(opened.store, expected);
   await opened.close();
   folder.dispose();
@@ -51,7 +54,7 @@ async function countPoints(): Promise<string[]> {
 }
 
 /** One run that ends at a point, a restart, and what is wrong then. */
-async function runCut(place: number, tail: 'cut' | 'zeros'): Promise<string[]> {
+async function runCut(workload: WorkloadName, place: number, tail: 'cut' | 'zeros'): Promise<string[]> {
   const folder = temporaryFolder();
   const stash = join(dirname(folder.path), 'stash');
   mkdirSync(stash);
@@ -63,9 +66,10 @@ async function runCut(place: number, tail: 'cut' | 'zeros'): Promise<string[]> {
     fs: withWritePoints(power.fs, folder.path, point),
     writePoint: point,
     clock,
+    limits: workloadLimits,
   });
   armed = true;
-  const expected = await runWorkload(opened.store, storeWorkload());
+  const expected = await runWorkload(opened.store, workloads[workload]());
   await opened.close();
   power.cut();
   const again = await openStore(folder.path, { clock });
@@ -78,15 +82,19 @@ async function runCut(place: number, tail: 'cut' | 'zeros'): Promise<string[]> {
 }
 
 describe('a power cut at every write point', () => {
-  for (const { tail, every } of [
-    { tail: 'zeros', every: 1 },
-    { tail: 'cut', every: 3 },
+  for (const { workload, tail, every } of [
+    { workload: 'registry', tail: 'zeros', every: 1 },
+    { workload: 'registry', tail: 'cut', every: 3 },
+    { workload: 'cache', tail: 'zeros', every: 2 },
+    { workload: 'cache', tail: 'cut', every: 5 },
   ] as const) {
-    test(`loses nothing acknowledged and shows nothing by half (unsynced bytes: ${tail})`, async () => {
-      const points = await countPoints();
+    test(`loses nothing acknowledged and shows nothing by half (${workload}, unsynced bytes: ${tail})`, async () => {
+      const points = await countPoints(workload);
       expect(points.length).toBeGreaterThan(100);
       const faults: string[] = [];
-      for (let place = 0; place < points.length; place += every) faults.push(...(await runCut(place, tail)));
+      for (let place = 0; place < points.length; place += every) {
+        faults.push(...(await runCut(workload, place, tail)));
+      }
       expect(faults).toEqual([]);
     }, 120_000);
   }
@@ -95,35 +103,44 @@ describe('a power cut at every write point', () => {
 describe('SIGKILL at write points', () => {
   // Each is a process of its own; `test/` runs them all.
   const EVERY = 9;
-  test('loses nothing acknowledged and shows nothing by half', async () => {
-    const points = await countPoints();
-    const places = points.flatMap((_, place) => (place % EVERY === 4 ? [place] : []));
-    const faults = await Promise.all([0, 1].map((half) => killAtEach(places.filter((_, at) => at % 2 === half))));
-    expect(faults.flat()).toEqual([]);
-  }, 120_000);
+  test.each(['registry', 'cache'] as const)(
+    'loses nothing acknowledged and shows nothing by half (%s)',
+    async (workload) => {
+      const points = await countPoints(workload);
+      const places = points.flatMap((_, place) => (place % EVERY === 4 ? [place] : []));
+      const halves = [0, 1].map((half) => places.filter((_, at) => at % 2 === half));
+      const faults = await Promise.all(halves.map((half) => killAtEach(workload, half)));
+      expect(faults.flat()).toEqual([]);
+    },
+    120_000,
+  );
 });
 
-async function killAtEach(places: readonly number[]): Promise<string[]> {
+async function killAtEach(workload: WorkloadName, places: readonly number[]): Promise<string[]> {
   const faults: string[] = [];
-  for (const place of places) faults.push(...(await killAt(place)));
+  for (const place of places) faults.push(...(await killAt(place, workload)));
   return faults;
 }
 
 describe('a disk that is full from any write on', () => {
-  test('is a clear error, reads go on, and writes work once there is room', async () => {
-    const points = await countPoints();
-    const faults: string[] = [];
-    for (const [place, name] of points.entries()) {
-      if (FILLS.test(name)) faults.push(...(await runFull(place)));
-    }
-    expect(faults).toEqual([]);
-  }, 120_000);
+  test.each(['registry', 'cache'] as const)(
+    'is a clear error, reads go on, and writes work once there is room (%s)',
+    async (workload) => {
+      const points = await countPoints(workload);
+      const faults: string[] = [];
+      for (const [place, name] of points.entries()) {
+        if (FILLS.test(name)) faults.push(...(await runFull(workload, place)));
+      }
+      expect(faults).toEqual([]);
+    },
+    120_000,
+  );
 });
 
 /** Changes that need room. A name that is only removed or moved needs none. */
 const FILLS = /^(fs:(open|write|datasync|mkdir):[a-z]+|sql:commit):before$/;
 
-async function runFull(place: number): Promise<string[]> {
+async function runFull(workload: WorkloadName, place: number): Promise<string[]> {
   const folder = temporaryFolder();
   const full = endAt(place, () => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }));
   let armed = false;
@@ -134,9 +151,10 @@ async function runFull(place: number): Promise<string[]> {
     fs: withWritePoints(diskFs(), folder.path, point),
     writePoint: point,
     clock,
+    limits: workloadLimits,
   });
   armed = true;
-  const steps = storeWorkload();
+  const steps = workloads[workload]();
   const before = await runWorkload(opened.store, steps);
   armed = false;
   const faults = await findFaults(opened.store, before);

@@ -12,6 +12,11 @@ export type StoreLimits = {
   readonly keptPartBytes: number;
   /** A broken download that nobody asked for again in a week is of no use. */
   readonly keptPartMs: number;
+  /**
+   * Bytes between two syncs of a growing part: as much as a power cut may take of it. Syncing on the way also leaves
+   * little to sync at the end, when readers wait for the last bytes.
+   */
+  readonly partSyncBytes: number;
   /** The largest blob taken: layers with models in them reach tens of gigabytes. */
   readonly blobBytes: number;
   /** Repositories asked about for one mount without `from`; a base layer may be in thousands. */
@@ -27,6 +32,7 @@ export const DEFAULT_STORE_LIMITS: StoreLimits = {
   uploadIdleMs: 24 * 60 * 60 * 1000,
   keptPartBytes: 20 * 1024 ** 3,
   keptPartMs: 7 * 24 * 60 * 60 * 1000,
+  partSyncBytes: 32 * 1024 * 1024,
   blobBytes: 256 * 1024 ** 3,
   mountCandidates: 1000,
   historyPerTag: 100,

@@ -6,11 +6,6 @@ import { createWriteWindow } from './write-window.ts';
 
 /** Read at a time for one reader: two hundred of them hold 25 MB, and a read of less costs more than it brings. */
 const READ_BYTES = 128 * 1024;
-/**
- * Bytes between two syncs of a growing part: as much as a power cut may take of it. Syncing on the way also leaves
- * little to sync at the end, when readers wait for the last bytes.
- */
-const CHECKPOINT_BYTES = 32 * 1024 * 1024;
 
 /** A part's file while somebody holds it. `path` changes with each checkpoint: it says how much is on disk for good. */
 export type PartFile = {
@@ -77,7 +72,7 @@ export function createPartBytes(context: StoreContext, part: PartFile): PartByte
       offset += chunk.byteLength;
       const full = window.add(chunk);
       forgetWritten();
-      if (!syncing && window.settled - part.durableBytes >= CHECKPOINT_BYTES) void startCheckpoint();
+      if (!syncing && window.settled - part.durableBytes >= context.limits.partSyncBytes) void startCheckpoint();
       return full;
     },
     read: ({ start, end }) => readers.stream({ start, end, inMemory }),

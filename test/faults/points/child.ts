@@ -7,7 +7,7 @@
 import { mkdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { diskFs } from '#registries/store';
-import { openStore, powerCutFs, withWritePoints } from '#registries/store/testing';
+import { openStore, powerCutFs, withWritePoints, workloadLimits } from '#registries/store/testing';
 import { hastyClock } from './clock.ts';
 import { steps } from './steps.ts';
 
@@ -32,6 +32,7 @@ const { store, close } = await openStore(path, {
   fs: withWritePoints(mode === 'kill' ? diskFs() : power.fs, path, point),
   writePoint: point,
   clock: hastyClock(),
+  limits: workloadLimits,
 });
 for (const step of steps()) {
   await step.act(store);

@@ -1,5 +1,5 @@
 import { digestOf, MediaType, parseRepository, parseTag } from '#core/oci';
-import { faultCall, type Step, storeWorkload } from '#registries/store/testing';
+import { faultCall, type Step, workloads } from '#registries/store/testing';
 
 const repository = parseRepository('team/graph');
 const config = encode({ architecture: 'amd64', os: 'linux' });
@@ -20,10 +20,12 @@ const signature = encode({
   subject: toImage,
 });
 
-/** The store's own workload, and after it manifests that refer to manifests. */
+/** The store's own workloads, and after them manifests that refer to manifests. */
 export function steps(): Step[] {
   return [
-    ...storeWorkload(),
+    // Its gc takes what the other leaves without a manifest: it comes first.
+    ...workloads.cache(),
+    ...workloads.registry(),
     {
       name: 'push a config to a repository of graphs',
       act: (store) => store.putBlob(repository, { digest: digestOf(config) }, config, faultCall),

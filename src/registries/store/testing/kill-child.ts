@@ -2,11 +2,12 @@ import { writeSync } from 'node:fs';
 import { type Clock, systemClock } from '#core/std';
 import { diskFs } from '../disk-fs.ts';
 import { openStore } from './fixture.ts';
-import { runWorkload, storeWorkload } from './workload.ts';
+import { runWorkload } from './workload.ts';
+import { type WorkloadName, workloadLimits, workloads } from './workloads.ts';
 import { type WritePoint, withWritePoints } from './write-points.ts';
 
-/** `kill-child.ts FOLDER PLACE`: runs the workload and dies at the write point of that number. */
-const [, , path = '', place = ''] = process.argv;
+/** `kill-child.ts FOLDER PLACE WORKLOAD`: runs a workload and dies at the write point of that number. */
+const [, , path = '', place = '', name = 'registry'] = process.argv;
 const clock: Clock = { now: () => systemClock().now(), sleep: async () => {} };
 // Blocking: what was said before the kill must arrive.
 const say = (line: string) => writeSync(1, `${line}\n`);
@@ -22,8 +23,9 @@ const opened = await openStore(path, {
   fs: withWritePoints(diskFs(), path, point),
   writePoint: point,
   clock,
+  limits: workloadLimits,
 });
 armed = true;
-await runWorkload(opened.store, storeWorkload(), (step) => say(`done ${step.name}`));
+await runWorkload(opened.store, workloads[name as WorkloadName](), (step) => say(`done ${step.name}`));
 await opened.close();
 say('end');

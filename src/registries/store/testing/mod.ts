@@ -9,5 +9,6 @@ export {
 } from './fixture.ts';
 export { killAt } from './kill.ts';
 export { type PowerCutFs, powerCutFs } from './power-cut.ts';
-export { type Expected, faultCall, findFaults, runWorkload, type Step, storeWorkload } from './workload.ts';
+export { type Expected, faultCall, findFaults, runWorkload, type Step } from './workload.ts';
+export { type WorkloadName, workloadLimits, workloads } from './workloads.ts';
 export { type WritePoint, withWritePoints } from './write-points.ts';

@@ -132,8 +132,10 @@ function durableFile(file: WriteFile, content: Content, sizeNow: () => number): 
     write: (parts, position) => file.write(parts, position),
     truncate: (sizeBytes) => file.truncate(sizeBytes),
     async datasync() {
+      // What is written meanwhile may not be on disk yet.
+      const sizeBytes = sizeNow();
       await file.datasync();
-      content.durableBytes = sizeNow();
+      content.durableBytes = sizeBytes;
     },
     close: () => file.close(),
   };

@@ -10,6 +10,7 @@ import {
 } from '#core/oci';
 import { bodyOf, type Call } from '#core/registry';
 import type { Store } from '../store.ts';
+import { blobOf, growingBlobs, manifestOf, type SampleBlob } from './sample.ts';
 
 /**
  * One step of a workload: what it does, and what must hold once it was acknowledged.
@@ -30,32 +31,6 @@ export const faultCall: Call = {
 };
 const app = parseRepository('team/app');
 const other = parseRepository('team/other');
-
-const blobOf = (seed: string, sizeBytes = 300) => {
-  const bytes = new Uint8Array(sizeBytes).map(
-    (_, index) => (index * 31 + seed.length * 7 + seed.charCodeAt(index % seed.length)) % 256,
-  );
-  return { bytes, digest: digestOf(bytes) };
-};
-type SampleBlob = ReturnType<typeof blobOf>;
-
-function manifestOf(config: SampleBlob, layers: readonly SampleBlob[], note: string) {
-  const descriptor = (mediaType: string, blob: SampleBlob) => ({
-    mediaType,
-    digest: blob.digest,
-    size: blob.bytes.byteLength,
-  });
-  const bytes = new TextEncoder().encode(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: MediaType.ociManifest,
-      config: descriptor(MediaType.ociConfig, config),
-      layers: layers.map((layer) => descriptor(MediaType.ociLayer, layer)),
-      annotations: { note },
-    }),
-  );
-  return { bytes, digest: digestOf(bytes) };
-}
 
 /** Pushes, chunks, mounts, moves, deletes and reclaims: every kind of change that a store makes. */
 export function storeWorkload(): Step[] {
@@ -175,6 +150,7 @@ export async function findFaults(store: Store, expected: Expected): Promise<stri
   for (const fact of expected.there) if (!(await holds(store, fact))) faults.push(`lost: ${fact}`);
   for (const fact of expected.gone) if (await holds(store, fact)) faults.push(`came back: ${fact}`);
   for (const repository of [app, other]) faults.push(...(await findOpenTags(store, repository)));
+  faults.push(...(await findBadParts(store)));
   return faults;
 }
 
@@ -198,6 +174,21 @@ async function holds(store: Store, fact: string): Promise<boolean> {
 async function holdsBlob(store: Store, repository: RepositoryName, digest: Digest): Promise<boolean> {
   const answer = await store.getBlob(repository, digest, {}, faultCall);
   return digestOf(await new Response(bodyOf(answer.value)).bytes()) === digest;
+}
+
+/** What is kept of a blob on its way in must be its beginning: readers get it before the whole is known to be right. */
+async function findBadParts(store: Store): Promise<string[]> {
+  const bad: string[] = [];
+  for (const { digest, sizeBytes } of await store.cache.parts.list()) {
+    const part = await store.cache.parts.open(digest);
+    const bytes = await new Response(part.read({ start: 0, end: sizeBytes })).bytes();
+    const wanted = growingBlobs()
+      .find((blob) => blob.digest === digest)
+      ?.bytes.subarray(0, sizeBytes);
+    if (!wanted || digestOf(bytes) !== digestOf(wanted)) bad.push(`a part holds other bytes: ${digest}`);
+    await part.close();
+  }
+  return bad;
 }
 
 /** Tags whose manifest, or a blob that it needs, is not there. */
