@@ -8,29 +8,33 @@ type Namespaces = Readonly<Record<string, NamespaceConfig>>;
 export type Parts = {
   /** What is hosted here. */
   readonly store: Registry;
-  readonly proxies: ReadonlyMap<string, ProxyRegistry>;
+  /** What answers for a proxy namespace. */
+  readonly proxy: (name: string) => Registry | undefined;
 };
 
 /** Without namespaces every name is hosted; with them, only what they cover, each under its own rules. */
 export function namespaced({ namespaces }: Config, parts: Parts): Registry {
   if (namespaces === undefined) return parts.store;
   const hosted = hostedBy(parts.store);
-  const made = new Map<string, Registry>();
-  const registryOf = (name: string): Registry => {
-    const registry = made.get(name) ?? make(name);
-    made.set(name, registry);
-    return registry;
-  };
-  const make = (name: string): Registry => {
-    const entry = namespaces[name];
-    if (entry?.type === 'hosted') return hosted(entry.immutableTags);
-    if (entry?.type === 'virtual') return virtual(name, entry, registryOf);
-    const proxy = parts.proxies.get(name);
-    if (proxy) return proxy;
-    throw new RangeError(`no registry was made for ${name}`);
-  };
-  const routes: Routes = Object.fromEntries(Object.keys(namespaces).map((name) => [name, registryOf(name)]));
-  return routed(routes);
+  const members: Routes = Object.fromEntries(
+    Object.entries(namespaces).flatMap(([name, entry]) =>
+      entry.type === 'virtual'
+        ? []
+        : [[name, entry.type === 'hosted' ? hosted(entry.immutableTags) : proxyOf(parts, name)]],
+    ),
+  );
+  // A member is asked by its full names: what another namespace has below it (team/secret) keeps that one's rules.
+  const all = routed(members);
+  const virtuals = Object.entries(namespaces).flatMap(([name, entry]) =>
+    entry.type === 'virtual' ? [[name, virtual(name, entry, all)] as const] : [],
+  );
+  return virtuals.length === 0 ? all : routed({ ...members, ...Object.fromEntries(virtuals) });
+}
+
+function proxyOf({ proxies }: Parts, name: string): Registry {
+  const proxy = proxies.get(name);
+  if (proxy) return proxy;
+  throw new RangeError(`no registry was made for ${name}`);
 }
 
 /** Namespaces of equal rules share one wrapper: blobs can be mounted from one into the other. */
@@ -44,14 +48,10 @@ function hostedBy(store: Registry): (immutableTags: readonly string[]) => Regist
   };
 }
 
-function virtual(
-  namespace: string,
-  { members, push }: VirtualConfig,
-  registryOf: (name: string) => Registry,
-): Registry {
+function virtual(namespace: string, { members, push }: VirtualConfig, registry: Registry): Registry {
   return unified({
     namespace,
-    members: members.map(memberOf).map((member) => ({ ...member, registry: registryOf(member.namespace) })),
+    members: members.map(memberOf).map((member) => ({ ...member, registry })),
     ...(push === undefined ? {} : { push }),
   });
 }
