@@ -8,6 +8,14 @@ export { sqlProxyState } from './sql-state.ts';
 export type { Counts, ProxyState } from './state.ts';
 export * from './types.ts';
 export { memoryUpstreams } from './upstream/memory.ts';
+export {
+  type ProbeOptions,
+  type ProbeRung,
+  type ProbeStep,
+  type ProbeTools,
+  probeUpstream,
+  type TlsFact,
+} from './upstream/probe.ts';
 export { type SqlUpstreamMemoryOptions, sqlUpstreamMemory } from './upstream/sql-memory.ts';
 export type * from './upstream/types.ts';
 export { createUpstream } from './upstream/upstream.ts';

@@ -108,6 +108,6 @@ function floorOf(quota: Quota, { isWarm, reserve }: Wish): { floor: number; why:
   if (reserve.pulls === 0) return { floor: 0, why: '' };
   return {
     floor: reserve.pulls,
-    why: `, and ${reserve.pulls} are kept for others who use it (registries.….limits.reserve)`,
+    why: `, and ${reserve.pulls} are kept for others who use it (limits.reserve)`,
   };
 }
