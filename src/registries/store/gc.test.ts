@@ -14,11 +14,10 @@ import {
   tag,
   testCall,
 } from '#core/registry/contract';
-import { defineCommand, openSqlite } from '#core/sql';
-import { type Clock, silentLog, systemClock } from '#core/std';
+import { type Clock, systemClock } from '#core/std';
 import { diskFs } from './disk-fs.ts';
 import { layoutOf } from './layout.ts';
-import { type FreshStore, freshStore, type OpenStoreOptions } from './testing/mod.ts';
+import { damageManifests, type FreshStore, freshStore, type OpenStoreOptions } from './testing/mod.ts';
 
 const name = repo('team/app');
 const other = repo('team/other');
@@ -367,19 +366,6 @@ describe('scrub', () => {
     await store.putManifest(name, image.bytes, { mediaType: MediaType.ociManifest, tags: [] }, call);
     expect((await store.getManifest(name, tag('v1'), call)).value.bytes).toEqual(image.bytes);
   });
-
-  const damageManifests = async (fixture: FreshStore) => {
-    const damage = defineCommand('test.damage', (tx) => tx.run("UPDATE manifests SET bytes = CAST('{}' AS BLOB)"));
-    const catalog = await openSqlite({
-      path: layoutOf(fixture.path).catalog,
-      modules: [{ name: 'test', migrations: [], commands: [damage] }],
-      writer: 'inline',
-      log: silentLog(),
-    });
-    await catalog.write(damage, undefined);
-    await catalog.close();
-    await fixture.reopen();
-  };
 
   test('reads no faster than told', async () => {
     const sleeps: number[] = [];

@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Database, openSqlite, type SqlWritePoint } from '#core/sql';
+import { type Database, defineCommand, openSqlite, type SqlWritePoint } from '#core/sql';
 import { type Clock, type Log, silentLog, systemClock } from '#core/std';
 import { storeModule } from '../catalog/module.ts';
 import { diskFs } from '../disk-fs.ts';
 import { openFolder } from '../folder.ts';
 import type { StoreFs } from '../fs.ts';
+import { layoutOf } from '../layout.ts';
 import type { StoreLimits } from '../limits.ts';
 import { createStore, type Store } from '../store.ts';
 
@@ -84,3 +85,17 @@ export async function freshStore(options: OpenStoreOptions = {}) {
   };
 }
 export type FreshStore = Awaited<ReturnType<typeof freshStore>>;
+
+/** Changes the bytes of every manifest behind the store's back, as a broken disk does; the store is opened again. */
+export async function damageManifests(fixture: FreshStore): Promise<void> {
+  const damage = defineCommand('test.damage', (tx) => tx.run("UPDATE manifests SET bytes = CAST('{}' AS BLOB)"));
+  const catalog = await openSqlite({
+    path: layoutOf(fixture.path).catalog,
+    modules: [{ name: 'test', migrations: [], commands: [damage] }],
+    writer: 'inline',
+    log: silentLog(),
+  });
+  await catalog.write(damage, undefined);
+  await catalog.close();
+  await fixture.reopen();
+}

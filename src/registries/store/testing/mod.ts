@@ -1,5 +1,6 @@
 // For tests and fault campaigns: a face of its own, `#registries/store/testing`.
 export {
+  damageManifests,
   type FreshStore,
   freshStore,
   type OpenedStore,
