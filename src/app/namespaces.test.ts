@@ -36,6 +36,16 @@ describe('namespaces', () => {
     expect(value.descriptor.digest).toBe(image.descriptor.digest);
   });
 
+  test('a virtual namespace may be a member of another, in whatever order they stand', async () => {
+    const registry = registryOf(`namespaces:
+  everything: { type: virtual, members: [all] }
+  all: { type: virtual, members: [team], push: team }
+  team: { type: hosted }
+`);
+    await pushImage(registry, 'team/app', image, { tags: ['v1'] });
+    await registry.getManifest(repo('everything/app'), tag('v1'), call);
+  });
+
   test('what lies below a member under rules of its own keeps them', async () => {
     const registry = registryOf(nested);
     await pushImage(registry, 'all/frozen/app', image, { tags: ['1.0.0'] });

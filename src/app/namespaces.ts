@@ -8,8 +8,8 @@ type Namespaces = Readonly<Record<string, NamespaceConfig>>;
 export type Parts = {
   /** What is hosted here. */
   readonly store: Registry;
-  /** What answers for a proxy namespace. */
-  readonly proxy: (name: string) => Registry | undefined;
+  /** What answers for each proxy namespace. */
+  readonly proxies: ReadonlyMap<string, Registry>;
 };
 
 /** Without namespaces every name is hosted; with them, only what they cover, each under its own rules. */
@@ -23,12 +23,36 @@ export function namespaced({ namespaces }: Config, parts: Parts): Registry {
         : [[name, entry.type === 'hosted' ? hosted(entry.immutableTags) : proxyOf(parts, name)]],
     ),
   );
-  // A member is asked by its full names: what another namespace has below it (team/secret) keeps that one's rules.
-  const all = routed(members);
-  const virtuals = Object.entries(namespaces).flatMap(([name, entry]) =>
-    entry.type === 'virtual' ? [[name, virtual(name, entry, all)] as const] : [],
+  return routed(withVirtuals(members, virtualsOf(namespaces)));
+}
+
+type Virtual = readonly [name: string, entry: VirtualConfig];
+
+function virtualsOf(namespaces: Readonly<Record<string, NamespaceConfig>>): Virtual[] {
+  return Object.entries(namespaces).flatMap(([name, entry]) =>
+    entry.type === 'virtual' ? [[name, entry] as const] : [],
   );
-  return virtuals.length === 0 ? all : routed({ ...members, ...Object.fromEntries(virtuals) });
+}
+
+/**
+ * A member is asked by its full names, by way of all routes: what another namespace has below it (team/secret) keeps
+ * that one's rules. A virtual one whose members are virtual too is made after them.
+ */
+function withVirtuals(routes: Routes, waiting: readonly Virtual[]): Routes {
+  const waits = new Set(waiting.map(([name]) => name));
+  const ready = waiting.filter(
+    ([, { members }]) => !members.map(memberOf).some(({ namespace }) => waits.has(namespace)),
+  );
+  if (ready.length === 0) {
+    if (waiting.length > 0) throw new RangeError(`${[...waits].join(', ')} are members of each other`);
+    return routes;
+  }
+  const all = routed(routes);
+  const made = Object.fromEntries(ready.map(([name, entry]) => [name, virtual(name, entry, all)]));
+  return withVirtuals(
+    { ...routes, ...made },
+    waiting.filter((each) => !ready.includes(each)),
+  );
 }
 
 function proxyOf({ proxies }: Parts, name: string): Registry {
