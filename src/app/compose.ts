@@ -18,6 +18,8 @@ export type App = {
   readonly machine: Machine;
   /** What is kept here, as clients see it: routed by namespace, immutable where the configuration says so. */
   readonly registry: Registry;
+  /** The same without those elsewhere, for whoever only looks: no upstream is asked, and nothing counts as a pull. */
+  readonly shelves: Registry;
   readonly store: Store;
   /** Registries elsewhere. */
   readonly clients: Clients;
@@ -60,6 +62,7 @@ export async function compose(config: Config, machine: Machine, { writer }: Comp
       machine,
       store,
       registry: namespaced(config, { store, proxies: proxies.byName }),
+      shelves: namespaced(config, { store, proxies: new Map(proxyEntries(config).map(([name]) => [name, store])) }),
       clients,
       proxies,
       proxyOf: proxyFinder(config, proxies.byName),

@@ -42,6 +42,7 @@ function clientOf({ client, limits }: AccountsOptions, credentials: CredentialSo
     credentials,
     retry: { attempts: 2 },
     onLimit: 'tell',
+    onLimit: 'tell',
     quirks: { concurrency: limits.connections },
   });
 }

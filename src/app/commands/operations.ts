@@ -1,5 +1,4 @@
 import { type ManifestReference, parseRepository } from '#core/oci';
-import type { Call } from '#core/registry';
 import type { Deleted, Operations, Running, Status } from '#surface/server/api';
 import { type App, systemCall } from '../compose.ts';
 import { durationOf } from '../duration.ts';
@@ -15,18 +14,16 @@ export type ServingFacts = { readonly url: string; readonly startedAtMs: number 
 
 /** What can be done to an app's own state, for the API and for commands that hold the folder. */
 export function createOperations(app: App, serving: () => ServingFacts | undefined): Operations {
-  // What is shown is what is here: looking costs no upstream a question.
-  const call: Call = { ...systemCall('command'), freshness: 'local' };
-  const shelf = (repository: string): Shelf => ({
-    registry: app.registry,
-    repository: parseRepository(repository),
-    call,
-  });
+  const call = systemCall('command');
+  const shelf = (text: string): Shelf => {
+    const repository = parseRepository(text);
+    return { registry: app.shelves, repository: app.proxyOf(text)?.canonicalName(repository) ?? repository, call };
+  };
   const graceMs = durationOf(app.config.storage.gcGrace);
   return {
     status: () => statusOf(app, serving()),
     config: async () => ({ ...app.config }),
-    repositories: (options) => listRepositories(app.registry, options, call),
+    repositories: (options) => listRepositories(app.shelves, options, call),
     tags: (repository, options) => listTags(shelf(repository), options),
     images: (repository, options) => listImages(shelf(repository), options),
     image: (repository, reference) => showImage(shelf(repository), parseManifestReference(reference)),
@@ -76,8 +73,8 @@ async function scrubProgress({ store, machine }: App, { onProgress }: Running) {
 async function removeImage(app: App, shelf: Shelf, reference: ManifestReference): Promise<Deleted> {
   const { repository, call } = shelf;
   const proxy = app.proxyOf(repository);
-  if (!proxy) return await deleteImage(shelf, reference);
-  await proxy.forget(proxy.canonicalName(repository), reference, call);
+  if (!proxy) return await deleteImage({ ...shelf, registry: app.registry }, reference);
+  await proxy.forget(repository, reference, call);
   return { repository, reference, what: 'copy' };
 }
 

@@ -36,7 +36,7 @@ async function namespaceOf(app: App, name: string, call: Call): Promise<Namespac
       hint: meant === undefined ? 'entrepot namespace list' : `did you mean ${meant}?`,
     });
   }
-  const page = await app.registry.repositories({ after: `${name}/`, limit: MOST_REPOSITORIES }, call);
+  const page = await app.shelves.repositories({ after: `${name}/`, limit: MOST_REPOSITORIES }, call);
   const repositories = page.value.items.filter((repository) => repository.startsWith(`${name}/`));
   return await namespaceDetail(app, { name, entry, repositories });
 }
