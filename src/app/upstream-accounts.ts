@@ -35,6 +35,9 @@ function servesOf({ repositories }: CredentialConfig): Pick<UpstreamAccount, 'se
   return repositories === undefined ? {} : { serves: matcherOf(repositories) };
 }
 
+/** Clients of ours give up after half a minute or so: before that they are told whose fault it is. */
+const TIMEOUTS = { responseMs: 20_000, idleMs: 12_000 };
+
 /** Waiting, trying again and counting are the upstream's: the client does a request, and once more where a line broke. */
 function clientOf({ client, limits }: AccountsOptions, credentials: CredentialSource) {
   return createClient({
@@ -42,7 +45,7 @@ function clientOf({ client, limits }: AccountsOptions, credentials: CredentialSo
     credentials,
     retry: { attempts: 2 },
     onLimit: 'tell',
-    onLimit: 'tell',
+    timeouts: TIMEOUTS,
     quirks: { concurrency: limits.connections },
   });
 }
