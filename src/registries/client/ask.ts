@@ -20,8 +20,8 @@ export type Timeouts = {
 };
 
 /**
- * After a 429: `wait` as long as is asked and try again, up to a minute, or `tell` at once, for whoever has another
- * account, another source or a copy.
+ * After a 429, a Retry-After or a silence: `wait` as long as is asked and try again, up to a minute, or `tell` at once,
+ * for whoever has another account, another source or a copy.
  */
 export type OnLimit = 'wait' | 'tell';
 

@@ -143,6 +143,18 @@ describe('trying again', () => {
     expect(client.waits).toEqual([]);
   });
 
+  test('whoever has another way is told of a pause or a silence at once', async () => {
+    const timeouts = { responseMs: 30, idleMs: 30, commitMs: 30 };
+    const client = clientOf(fake, { onLimit: 'tell', timeouts });
+    flaky(1, { 'retry-after': '20' }, 503);
+    const paused = await failureOf(client.getManifest(REPOSITORY, V1, CALL));
+    expect(paused).toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', retryAfterMs: 20_000 });
+    fake.on(/manifests/, () => true);
+    expect((await failureOf(client.getManifest(REPOSITORY, V1, CALL))).code).toBe('UPSTREAM_TIMEOUT');
+    expect(fake.log).toHaveLength(2);
+    expect(client.waits).toEqual([]);
+  });
+
   // goharbor/harbor#23750: there clients saw a 404.
   test('a token server that is limited is TOOMANYREQUESTS, and said to be the token server', async () => {
     fake.settings.auth = 'bearer';

@@ -49,10 +49,13 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
+/** Trying these again means waiting: for as long as the registry says, or for its silence. */
+const LONG_FAILURES: readonly string[] = ['TOOMANYREQUESTS', 'UPSTREAM_TIMEOUT'];
+
 function retryVerdict(thrown: unknown, onLimit: OnLimit) {
   if (!(thrown instanceof RegistryError) || !isTransient(thrown)) return undefined;
-  if (onLimit === 'tell' && thrown.code === 'TOOMANYREQUESTS') return undefined;
   const waitMs = thrown.retryAfterMs;
+  if (onLimit === 'tell' && (waitMs !== undefined || LONG_FAILURES.includes(thrown.code))) return undefined;
   if (waitMs === undefined) return {};
   return waitMs > RETRY_AFTER_CAP_MS ? undefined : { waitMs };
 }
