@@ -1,7 +1,14 @@
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import type { Registry } from '#core/registry';
-import { type ClientOptions, type CredentialSource, certificateBundle, createClient } from '#registries/client';
+import {
+  type ClientOptions,
+  type CredentialSource,
+  certificateBundle,
+  createClient,
+  proxyFor,
+  quirksOf,
+} from '#registries/client';
 import type { UpstreamAccount } from '#registries/proxy';
 import { type Config, type CredentialConfig, defaultLimits, isLoopback, type RegistryConfig } from '#surface/config';
 import { byRepository } from './by-repository.ts';
@@ -16,6 +23,15 @@ export type Clients = {
   get(host: string, role: Role): Promise<Registry>;
   /** Those that a proxy reads a host by, each under its own name there. */
   accounts(host: string): Promise<readonly UpstreamAccount[]>;
+  /** Where a host is and by which way its clients get there. */
+  way(host: string): Promise<Way>;
+};
+
+export type Way = {
+  readonly url: URL;
+  readonly proxy?: string;
+  /** Certificates that are trusted, as PEM; absent for plain HTTP. */
+  readonly ca?: string;
 };
 
 /** How long troubles are waited out: jobs as the client does by itself, a person who looks on not so long. */
@@ -42,6 +58,7 @@ export function createClients(config: Config, machine: Machine, patience: Patien
       const client = await clientOptions({ host, entry, machine, certificates });
       return await upstreamAccounts({ host, entry, machine, client, limits: entry?.limits ?? defaultLimits() });
     },
+    way: async (host) => wayOf(await clientOptions({ host, entry: config.registries[host], machine, certificates })),
   };
 }
 
@@ -91,6 +108,13 @@ async function clientOptions(
     // Read for https alone: it takes longer than a short command needs for all the rest.
     ...(insecure ? {} : { ca: await certificates(entry?.ca) }),
   };
+}
+
+function wayOf({ host, url, insecure, proxy, ca }: ClientOptions): Way {
+  const written = url ?? `${insecure ? 'http' : 'https'}://${quirksOf(host).apiHost ?? host}`;
+  const target = new URL(new URL(written).origin);
+  const through = proxyFor(target, proxy);
+  return { url: target, ...(through === undefined ? {} : { proxy: through }), ...(ca === undefined ? {} : { ca }) };
 }
 
 /** As docker does: this machine's own registries speak plain HTTP unless the configuration says otherwise. */

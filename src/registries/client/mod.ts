@@ -4,7 +4,7 @@ export { type Client, type ClientOptions, type ClientState, createClient, type K
 export { type Credential, type CredentialSource, firstOf, fixedCredentials, noCredentials } from './credential.ts';
 export type { Spawn, SpawnResult } from './credential-helper.ts';
 export { type DockerConfigOptions, dockerConfigCredentials } from './docker-config.ts';
-export type { ProxySetting } from './proxy-setting.ts';
+export { type ProxySetting, proxyFor, proxyName } from './proxy-setting.ts';
 export { defaultQuirks, type Quirks, quirksOf, type UploadMode } from './quirks.ts';
 export type { RateLimit } from './rate-limit.ts';
 export type { Lookup } from './trust.ts';

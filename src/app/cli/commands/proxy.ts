@@ -24,4 +24,18 @@ export const proxy: readonly CommandSpec[] = [
     examples: ['entrepot upstream list', 'entrepot upstream list -o json'],
     load: async () => (await import('./upstream-run.ts')).list,
   },
+  {
+    path: ['upstream', 'test'],
+    summary:
+      'Go the way of a pull step by step: name, connection, TLS, registry, token, repository, quota; each with its fix',
+    arguments: [
+      {
+        name: '<place>',
+        summary: 'a host, or with a repository whether it could be pulled: docker.io/library/redis:7',
+      },
+    ],
+    shares: ['config', 'output'],
+    examples: ['entrepot upstream test docker.io', 'entrepot upstream test docker.io/library/redis:7 -o json'],
+    load: async () => (await import('./upstream-test-run.ts')).test,
+  },
 ];

@@ -42,7 +42,7 @@ function byTrouble(trouble: NetworkTrouble, { host, url }: Place): string | unde
 const FIX_OF_STEP: Readonly<Record<ProbeStep, (place: Place) => string>> = {
   dns: ({ url }) => `check that this machine can resolve ${url.hostname}`,
   tcp: ({ host }) => `check that a firewall lets us through to ${host}, or set proxyUrl`,
-  tls: ({ host }) => `check with: openssl s_client -connect ${host}:443`,
+  tls: ({ url }) => `check with: openssl s_client -connect ${url.hostname}:${url.port || 443}`,
   ping: ({ host }) => `check that ${host} is a registry, and whether a proxy is needed (proxyUrl)`,
   token: ({ host }) => `check registries."${host}".credentials`,
   scope: ({ repository }) => `give the account the right to pull ${repository}`,
