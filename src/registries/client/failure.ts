@@ -141,11 +141,13 @@ function hintOf(code: OciCode, registry: string, refusal: Refusal): { hint?: str
 }
 
 /** Failures of the system that trying again does not mend. */
-const LASTING =
-  /^(ENOTFOUND|ERR_INVALID|ERR_PROXY_TUNNEL|InvalidHTTPResponse|ERR_TLS|.*CERT|.*SIGNED|UNABLE_TO_|ERR_SSL)/;
+const LASTING = /^(ENOTFOUND|ERR_INVALID|ERR_PROXY_TUNNEL|ERR_TLS|.*CERT|.*SIGNED|UNABLE_TO_|ERR_SSL)/;
 
 /** The connection was there and then was not. */
 const BROKEN_OFF = /^(ECONNRESET|EPIPE|ConnectionClosed)$/;
+
+/** What came is not an HTTP response: garbage, or headers beyond what the runtime holds. */
+const NO_HTTP = /^(Malformed_HTTP_Response|InvalidHTTPResponse|InvalidContentLength|ResponseHeadersTooLarge)$/;
 
 /** An exchange that ended without an answer, or in the middle of one. */
 export function brokenError(attempt: Attempt, thrown: unknown): RegistryError {
@@ -161,6 +163,7 @@ export function brokenError(attempt: Attempt, thrown: unknown): RegistryError {
   if (isProxyFailure(attempt, code)) {
     return proxyError(attempt, proxyWords(thrown, code), common);
   }
+  if (NO_HTTP.test(code)) return invalidError(attempt, firstSentence(thrown) || code);
   if (BROKEN_OFF.test(code)) {
     return new RegistryError('UPSTREAM_UNAVAILABLE', `${attempt.registry} broke off ${name}`, {
       ...common,

@@ -62,7 +62,8 @@ async function addressReason(target: URL, registry: URL, lookup: Lookup | undefi
 }
 
 async function reachOf(url: URL, lookup: Lookup | undefined): Promise<Reach> {
-  const name = url.hostname.replace(/^\[|\]$/g, '');
+  // A dot at the end says that a name is whole: it is the same name.
+  const name = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
   if (name === 'localhost' || name.endsWith('.localhost')) return 'loopback';
   if (isIPv4(name) || isIPv6(name)) return reachOfAddress(name);
   // A name that cannot be resolved here is resolved by the proxy, or the request fails by itself.
@@ -80,26 +81,33 @@ export function reachOfAddress(address: string): Reach {
 }
 
 function reachOfV4(address: string): Reach {
-  const [a = 0, b = 0] = address.split('.').map(Number);
+  const [a = 0, b = 0, c = 0] = address.split('.').map(Number);
   if (a === 127 || a === 0) return 'loopback';
   if (a === 169 && b === 254) return 'linkLocal';
   if (a === 10 || (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168)) return 'private';
   // Carrier-grade NAT: clouds keep their metadata services there too.
   if (a === 100 && b >= 64 && b <= 127) return 'private';
+  // Protocol assignments and benchmarks: never on the open net, sometimes inside.
+  if ((a === 192 && b === 0 && c === 0) || (a === 198 && (b === 18 || b === 19))) return 'private';
   return 'public';
 }
 
 function reachOfV6(address: string): Reach {
   if (address === '::1' || address === '::') return 'loopback';
   if (/^fe[89ab]/.test(address)) return 'linkLocal';
-  if (/^f[cd]/.test(address)) return 'private';
+  if (/^f[cd]|^fe[c-f]/.test(address)) return 'private';
   return 'public';
 }
 
-/** The IPv4 address inside `::ffff:a.b.c.d`, which `URL` writes as `::ffff:7f00:1`, and inside NAT64. */
+/** IPv6 prefixes before an IPv4 address: mapped, translated, NAT64 (RFC 6052, 8215), 6to4, and the old `::a.b.c.d`. */
+const V4_INSIDE =
+  /^(?:::ffff:(?:0:)?|64:ff9b:(?:1:(?:0:)*)?:|2002:|::)(?:(\d+\.\d+\.\d+\.\d+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))(:.*)?$/i;
+
+/** The IPv4 address inside an IPv6 one: `URL` writes `::ffff:127.0.0.1` as `::ffff:7f00:1`. */
 function mappedV4(address: string): string | undefined {
-  const match = /^(?:::ffff:|64:ff9b::)(?:(\d+\.\d+\.\d+\.\d+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i.exec(address);
-  if (!match) return undefined;
+  const match = V4_INSIDE.exec(address);
+  // Only 6to4 has anything after it.
+  if (!match || (match[4] !== undefined) !== address.startsWith('2002:')) return undefined;
   if (match[1] !== undefined) return match[1];
   const high = Number.parseInt(match[2] ?? '0', 16);
   const low = Number.parseInt(match[3] ?? '0', 16);
