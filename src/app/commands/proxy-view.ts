@@ -103,7 +103,7 @@ function isEmpty(value: unknown): boolean {
 const FROM_HERE: readonly Verdict[] = ['hit', 'revalidated', 'stale-if-error', 'offline'];
 const FROM_THERE: readonly Verdict[] = ['miss', 'refreshed'];
 
-export function hitRateOf({ verdicts }: Pick<NamespaceCounters, 'verdicts'>): number | undefined {
+function hitRateOf({ verdicts }: Pick<NamespaceCounters, 'verdicts'>): number | undefined {
   const sum = (list: readonly Verdict[]) => list.reduce((total, verdict) => total + (verdicts[verdict] ?? 0), 0);
   const here = sum(FROM_HERE);
   const all = here + sum(FROM_THERE);

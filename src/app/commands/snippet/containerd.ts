@@ -46,14 +46,18 @@ function hostsOf(mirrored: readonly Mirrored[]): string[] {
   return [...new Set(mirrored.map(({ host }) => host))];
 }
 
-/** As the only server: what is refused here must not be asked for elsewhere. */
+/**
+ * As the only server: what is refused here must not be asked for elsewhere. Without a table `host`, be it empty,
+ * containerd 1.6 takes the file for a broken one and goes to the registry itself.
+ */
 function hostFile(side: ClientSide, host: string): SnippetFile {
   const origin = host === DOCKER_HUB ? 'registry-1.docker.io' : host;
   const commented = hostTable(side).trimEnd().replaceAll(/^/gm, '# ');
   return {
     path: `${FOLDER}/${folderOf(host)}/hosts.toml`,
     text: `server = "${side.url}"
-${settings(side, '')}
+${settings(side, '')}[host]
+
 # Instead, to go round this registry when it does not answer (allow, deny and neverUpstream do not hold then):
 # server = "https://${origin}"
 ${commented}

@@ -36,7 +36,7 @@ describe('containerd', () => {
   test('this registry is the only server, with a way round it to be chosen', () => {
     const text = fileOf('containerd', PUBLIC + OPEN + NAMESPACES, '/etc/containerd/certs.d/docker.io/hosts.toml');
     const parsed = Bun.TOML.parse(text);
-    expect(parsed).toEqual({ server: 'https://registry.example.com', capabilities: ['pull', 'resolve'] });
+    expect(parsed).toEqual({ server: 'https://registry.example.com', capabilities: ['pull', 'resolve'], host: {} });
     expect(text).toContain('# server = "https://registry-1.docker.io"\n# [host."https://registry.example.com"]\n');
   });
   test('each file is TOML', () => {

@@ -6,7 +6,7 @@ import { dockerSnippet } from './docker.ts';
 import { kubernetesSnippet } from './kubernetes.ts';
 import { podmanSnippet } from './podman.ts';
 
-export type { Snippet, SnippetFile } from './client-side.ts';
+export type { Snippet } from './client-side.ts';
 
 const BY_CLIENT: Readonly<Record<string, (side: ClientSide, isWhole: boolean) => Snippet>> = {
   containerd: containerdSnippet,
