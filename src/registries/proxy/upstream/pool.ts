@@ -35,48 +35,72 @@ export const UPSTREAM_LIMITS: UpstreamLimits = {
 type Waiter = ConnectionWish & { go(): void; refuse(reason: unknown): void };
 type Kind = ConnectionWish['kind'];
 
-export function createPool(host: string, limits: UpstreamLimits): Pool {
-  const { connections } = limits;
+/** How many of which kind are in use, and whether one more may be. */
+function createPlaces({ connections }: UpstreamLimits) {
   const reserved = connections > 1 ? Math.ceil(connections * SHORT_SHARE) : 0;
   const most = { short: connections, blob: connections - reserved };
   const mostOfOne = Math.max(1, Math.ceil(most.blob * REPOSITORY_SHARE));
-  const queues = { short: createFairQueue<Waiter>(), blob: createFairQueue<Waiter>() };
   const active = { short: 0, blob: 0 };
   const blobsOf = new Map<string, number>();
+  return {
+    active: () => active.short + active.blob,
+    mayGo: ({ kind, repository }: ConnectionWish) =>
+      active.short + active.blob < connections &&
+      active[kind] < most[kind] &&
+      (kind === 'short' || (blobsOf.get(repository) ?? 0) < mostOfOne),
+    count({ kind, repository }: ConnectionWish, by: 1 | -1) {
+      active[kind] += by;
+      if (kind === 'short') return;
+      const left = (blobsOf.get(repository) ?? 0) + by;
+      if (left === 0) blobsOf.delete(repository);
+      else blobsOf.set(repository, left);
+    },
+  };
+}
+
+export function createPool(host: string, limits: UpstreamLimits): Pool {
+  const places = createPlaces(limits);
+  const queues = { short: createFairQueue<Waiter>(), blob: createFairQueue<Waiter>() };
   let first: Kind = 'short';
   let isClosed = false;
 
-  const mayGo = ({ kind, repository }: ConnectionWish) =>
-    active.short + active.blob < connections &&
-    active[kind] < most[kind] &&
-    (kind === 'short' || (blobsOf.get(repository) ?? 0) < mostOfOne);
-  const count = ({ kind, repository }: ConnectionWish, by: 1 | -1) => {
-    active[kind] += by;
-    if (kind === 'short') return;
-    const left = (blobsOf.get(repository) ?? 0) + by;
-    if (left === 0) blobsOf.delete(repository);
-    else blobsOf.set(repository, left);
-  };
   /** Both kinds take turns too, so that many short ones do not keep the blobs out. */
   const next = (): Waiter | undefined => {
     const second: Kind = first === 'short' ? 'blob' : 'short';
-    const waiter = queues[first].take(mayGo) ?? queues[second].take(mayGo);
+    const waiter = queues[first].take(places.mayGo) ?? queues[second].take(places.mayGo);
     if (waiter) first = waiter.kind === 'short' ? 'blob' : 'short';
     return waiter;
   };
-  const leave = (wish: ConnectionWish) => {
+  const hold = (wish: ConnectionWish) => {
     let isHeld = true;
+    places.count(wish, 1);
     return () => {
       if (!isHeld) return;
       isHeld = false;
-      count(wish, -1);
+      places.count(wish, -1);
       for (let waiter = next(); waiter; waiter = next()) waiter.go();
     };
+  };
+  const wait = (wish: ConnectionWish): Promise<() => void> => {
+    const queue = queues[wish.kind];
+    const { promise, resolve, reject } = Promise.withResolvers<() => void>();
+    const waiter: Waiter = { ...wish, go: () => resolve(hold(wish)), refuse: reject };
+    const leave = (reason: unknown) => {
+      if (queue.remove(waiter)) reject(reason);
+    };
+    queue.push(waiter);
+    const onAbort = () => leave(wish.signal?.reason);
+    wish.signal?.addEventListener('abort', onAbort, { once: true });
+    const timer = setTimeout(() => leave(tooMany(host, `none came free in ${limits.waitMs / 1000} s`)), limits.waitMs);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      wish.signal?.removeEventListener('abort', onAbort);
+    });
   };
 
   return {
     get active() {
-      return active.short + active.blob;
+      return places.active();
     },
     get waiting() {
       return queues.short.size + queues.blob.size;
@@ -84,36 +108,11 @@ export function createPool(host: string, limits: UpstreamLimits): Pool {
     async enter(wish) {
       wish.signal?.throwIfAborted();
       if (isClosed) throw closed(host);
-      const queue = queues[wish.kind];
       // Whoever waits may not go: otherwise it would have gone when it could.
-      if (mayGo(wish)) {
-        count(wish, 1);
-        return leave(wish);
-      }
-      if (queue.size >= limits.waiting) throw tooMany(host, `${queue.size} wait already`);
-      const { promise, resolve, reject } = Promise.withResolvers<() => void>();
-      const refuse = (reason: unknown) => {
-        if (queue.remove(waiter)) reject(reason);
-      };
-      const waiter: Waiter = {
-        ...wish,
-        go: () => {
-          count(wish, 1);
-          resolve(leave(wish));
-        },
-        refuse: reject,
-      };
-      queue.push(waiter);
-      const onAbort = () => refuse(wish.signal?.reason);
-      wish.signal?.addEventListener('abort', onAbort, { once: true });
-      const timer = setTimeout(
-        () => refuse(tooMany(host, `none came free in ${limits.waitMs / 1000} s`)),
-        limits.waitMs,
-      );
-      return promise.finally(() => {
-        clearTimeout(timer);
-        wish.signal?.removeEventListener('abort', onAbort);
-      });
+      if (places.mayGo(wish)) return hold(wish);
+      const { size } = queues[wish.kind];
+      if (size >= limits.waiting) throw tooMany(host, `${size} wait already`);
+      return await wait(wish);
     },
     close() {
       isClosed = true;
