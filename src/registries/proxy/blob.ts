@@ -1,19 +1,15 @@
-import { type Descriptor, type Digest, isRegistryError, RegistryError } from '#core/oci';
+import { type Descriptor, type Digest, isRegistryError } from '#core/oci';
 import { type BlobAnswer, type BlobOptions, type Call, type Reader, rangeWithin, type Served } from '#core/registry';
-import { createSingleFlight } from '#core/std';
-import { askUpstream, failureOf, sharedCall, whileWanted } from './ask.ts';
+import { checkPatience, toldBlobError } from './blob-error.ts';
+import { createSharing, isOpen, type Shared, type Sharing, share, wishOf } from './blob-share.ts';
 import { noteAnswer, type Place, type ProxyContext, placeOf, servedHow } from './context.ts';
-import { KEEPER } from './copy.ts';
-import type { FlightWish } from './types.ts';
+import { type BlobQuestion, KEEPER, orUndefined } from './copy.ts';
 
 export type Blobs = Pick<Reader, 'resolveBlob' | 'getBlob'> & {
   /** Sees to it that a blob is here, and linked in its repository. Whether it was not before. */
-  fetch(
-    place: Place,
-    digest: Digest,
-    call: Call,
-  ): Promise<{ readonly descriptor: Descriptor; readonly isNew: boolean }>;
+  fetch(place: Place, digest: Digest, call: Call): Promise<Arrived>;
 };
+type Arrived = { readonly descriptor: Descriptor; readonly isNew: boolean };
 
 /**
  * Reads of blobs. One linked in the repository is the store's to answer. One that is here for another repository, or
@@ -21,188 +17,111 @@ export type Blobs = Pick<Reader, 'resolveBlob' | 'getBlob'> & {
  * nothing. Any other is downloaded at once, without a question before.
  */
 export function createBlobs(context: ProxyContext): Blobs {
-  const { store, flights, upstreams } = context;
-  const heads = createSingleFlight<Descriptor>();
-
-  /** The upstream's word that this repository has the blob: one HEAD for all who wait for it. */
-  const confirm = (place: Place, digest: Digest, call: Call): Promise<Descriptor> =>
-    whileWanted(
-      heads.run(`${place.local} ${digest}`, async () => {
-        const asked = await askUpstream(upstreams, place.upstream, (reader, name) =>
-          reader.resolveBlob(name, digest, sharedCall(call)),
-        );
-        if (asked.kind === 'answer') return asked.value;
-        if (asked.kind === 'gone') throw unknownBlob(context, place, digest, asked.error);
-        throw asked.error;
-      }),
-      call,
-    );
-
-  const wishOf = (place: Place, digest: Digest): FlightWish => ({
-    repository: place.local,
-    digest,
-    sources: upstreams.flatMap(({ upstream }, index) => {
-      const repository = place.upstream[index];
-      return repository === undefined ? [] : [{ host: upstream.host, repository, reader: upstream.reader }];
-    }),
-  });
-
-  const isOnItsWayTo = ({ local }: Place, digest: Digest): boolean | undefined =>
-    flights.find(digest)?.repositories.includes(local);
-
-  /** Before a download is joined or begun: what is linked now, and whether the upstream has given its word. */
-  const share = async (place: Place, digest: Digest, call: Call): Promise<Shared> => {
-    checkPatience(context, place, digest, call);
-    const before = isOnItsWayTo(place, digest);
-    if (before === true) return { isConfirmed: true };
-    if ((await store.cache.findBlob(digest)) === undefined) {
-      const after = isOnItsWayTo(place, digest);
-      // It arrived while the store was asked.
-      if (before === false && after === undefined) return await share(place, digest, call);
-      if (after === undefined) return { isConfirmed: false };
-    }
-    // Its own download may have ended meanwhile.
-    const linked = await orUndefined(store.resolveBlob(place.local, digest, KEEPER));
-    if (linked) return { isConfirmed: true, linked: linked.value };
-    await confirm(place, digest, call);
-    const shared = await store.cache.linkBlob(place.local, digest);
-    return shared ? { isConfirmed: true, linked: shared } : { isConfirmed: true };
-  };
-
-  /** To be called before a flight is joined, with nothing awaited in between: another repository may have begun it just now. */
-  const isOpen = (place: Place, digest: Digest, { isConfirmed }: Shared): boolean =>
-    isConfirmed || isOnItsWayTo(place, digest) !== false;
-
-  const download = async ({ place, digest, shared, call }: Download, options: BlobOptions) => {
-    if (!isOpen(place, digest, shared)) await confirm(place, digest, call);
-    const isFirst = flights.find(digest) === undefined;
-    const answer = await flights.read(wishOf(place, digest), options.range, call);
-    const { size } = answer.value.descriptor;
-    if (isFirst) {
-      context.state.count(context.namespace, { upstreamBytes: size });
-      context.arrived.tell(size);
-    }
-    const bytes = bytesIn(size, options);
-    noteAnswer(context, place, { what: 'blob', verdict: 'miss', bytes, savedBytes: isFirst ? 0 : bytes });
-    const { upstream, reason = 'it was not here', warnings } = answer.served;
-    const how = { verdict: 'miss', reason, warnings } as const;
-    return { value: answer.value, served: servedHow(context, upstream === undefined ? how : { ...how, upstream }) };
-  };
-
-  const fromStore = async (place: Place, digest: Digest, options: BlobOptions, call: Call) => {
-    const here = await orUndefined(store.getBlob(place.local, digest, options, call));
-    if (!here) return undefined;
-    const bytes = bytesIn(here.value.descriptor.size, options);
-    store.cache.touch(place.local, digest);
-    noteAnswer(context, place, { what: 'blob', verdict: 'hit', bytes, savedBytes: bytes });
-    return { value: here.value, served: servedHow(context, HIT) };
-  };
-
+  const sharing = createSharing(context);
   return {
     async getBlob(repository, digest, options, call): Promise<Served<BlobAnswer>> {
       const place = placeOf(context, 'blob', repository);
-      const here = await fromStore(place, digest, options, call);
+      const question = { place, digest, call };
+      const here = await fromStore(context, question, options);
       if (here) return here;
-      try {
-        const shared = await share(place, digest, call);
-        const stored = shared.linked && (await fromStore(place, digest, options, call));
-        return stored ?? (await download({ place, digest, shared, call }, options));
-      } catch (thrown) {
-        throw told(context, place, { digest, thrown, call });
-      }
+      checkPatience(context, question);
+      return await telling(context, question, async () => {
+        const shared = await share(sharing, question);
+        const stored = shared.linked && (await fromStore(context, question, options));
+        return stored ?? (await download(sharing, { ...question, shared }, options));
+      });
     },
 
     async resolveBlob(repository, digest, call): Promise<Served<Descriptor>> {
       const place = placeOf(context, 'blob', repository);
-      const here = await orUndefined(store.resolveBlob(place.local, digest, call));
+      const here = await orUndefined(context.store.resolveBlob(place.local, digest, call));
       if (here) {
-        store.cache.touch(place.local, digest);
+        context.store.cache.touch(place.local, digest);
         return { value: here.value, served: servedHow(context, HIT) };
       }
-      checkPatience(context, place, digest, call);
-      const flight = flights.find(digest);
-      try {
-        const value = await confirm(place, digest, call);
-        // Whoever asks is about to get it: then it needs no second question.
-        if (!flight) await store.cache.linkBlob(place.local, digest);
-        noteAnswer(context, place, { what: 'blob', verdict: 'miss', bytes: 0, savedBytes: 0 });
-        return { value, served: servedHow(context, { verdict: 'miss', reason: 'it was not here' }) };
-      } catch (thrown) {
-        throw told(context, place, { digest, thrown, call });
-      }
+      checkPatience(context, { place, digest, call });
+      return await telling(context, { place, digest, call }, () => resolveCold(sharing, { place, digest, call }));
     },
 
     async fetch(place, digest, call) {
-      const here = await orUndefined(store.resolveBlob(place.local, digest, KEEPER));
+      const here = await orUndefined(context.store.resolveBlob(place.local, digest, KEEPER));
       if (here) return { descriptor: here.value, isNew: false };
-      try {
-        const shared = await share(place, digest, call);
-        if (shared.linked) return { descriptor: shared.linked, isNew: false };
-        if (!isOpen(place, digest, shared)) await confirm(place, digest, call);
-        const isFirst = flights.find(digest) === undefined;
-        const descriptor = await flights.warm(wishOf(place, digest), call);
-        if (isFirst) context.state.count(context.namespace, { upstreamBytes: descriptor.size });
-        context.arrived.tell(descriptor.size);
-        return { descriptor, isNew: true };
-      } catch (thrown) {
-        throw told(context, place, { digest, thrown, call });
-      }
+      checkPatience(context, { place, digest, call });
+      return await telling(context, { place, digest, call }, () => fetchCold(sharing, { place, digest, call }));
     },
   };
 }
 
-type Shared = { readonly isConfirmed: boolean; readonly linked?: Descriptor };
-type Download = { readonly place: Place; readonly digest: Digest; readonly shared: Shared; readonly call: Call };
-
 const HIT = { verdict: 'hit', reason: 'a digest never changes' } as const;
+const COLD = { verdict: 'miss', reason: 'it was not here' } as const;
 
-/** Where the upstream may not be asked there is nothing to wait for. */
-function checkPatience({ compiled, host }: ProxyContext, { local }: Place, digest: Digest, call: Call): void {
-  const options = { detail: { name: local, digest } };
-  const what = `${local}@${digest} is not here`;
-  if (compiled.lists.offline) {
-    throw new RegistryError('UPSTREAM_UNAVAILABLE', what, {
-      ...options,
-      why: `the rule says that ${host} is never asked`,
-    });
+async function fromStore(context: ProxyContext, { place, digest, call }: BlobQuestion, options: BlobOptions) {
+  const here = await orUndefined(context.store.getBlob(place.local, digest, options, call));
+  if (!here) return undefined;
+  const bytes = bytesIn(here.value.descriptor.size, options);
+  context.store.cache.touch(place.local, digest);
+  noteAnswer(context, place, { what: 'blob', verdict: 'hit', bytes, savedBytes: bytes });
+  return { value: here.value, served: servedHow(context, HIT) };
+}
+
+/** A HEAD is asked upstream: it is free, and a download that nobody reads is not. */
+async function resolveCold(sharing: Sharing, question: BlobQuestion): Promise<Served<Descriptor>> {
+  const { context } = sharing;
+  const { place, digest, call } = question;
+  const value = await sharing.confirm(place, digest, call);
+  // Whoever asks is about to get it: then it needs no second question.
+  await context.store.cache.linkBlob(place.local, digest);
+  noteAnswer(context, place, { what: 'blob', verdict: 'miss', bytes: 0, savedBytes: 0 });
+  return { value, served: servedHow(context, COLD) };
+}
+
+/** Joins the download or begins it; the body follows it. */
+async function download(sharing: Sharing, question: BlobQuestion & { readonly shared: Shared }, options: BlobOptions) {
+  const { context } = sharing;
+  const { place, digest, call } = question;
+  if (!isOpen(sharing, question)) await sharing.confirm(place, digest, call);
+  const isFirst = context.flights.find(digest) === undefined;
+  const answer = await context.flights.read(wishOf(sharing, question), options.range, call);
+  const { size } = answer.value.descriptor;
+  if (isFirst) noteBegun(context, size);
+  const bytes = bytesIn(size, options);
+  noteAnswer(context, place, { what: 'blob', verdict: 'miss', bytes, savedBytes: isFirst ? 0 : bytes });
+  const { upstream = context.host, reason = COLD.reason, warnings } = answer.served;
+  return { value: answer.value, served: servedHow(context, { verdict: 'miss', reason, warnings, upstream }) };
+}
+
+async function fetchCold(sharing: Sharing, question: BlobQuestion): Promise<Arrived> {
+  const { context } = sharing;
+  const { place, digest, call } = question;
+  const shared = await share(sharing, question);
+  if (shared.linked) return { descriptor: shared.linked, isNew: false };
+  if (!isOpen(sharing, { ...question, shared })) await sharing.confirm(place, digest, call);
+  const isFirst = context.flights.find(digest) === undefined;
+  const descriptor = await context.flights.warm(wishOf(sharing, question), call);
+  if (isFirst) noteBegun(context, descriptor.size);
+  return { descriptor, isNew: true };
+}
+
+function noteBegun(context: ProxyContext, sizeBytes: number): void {
+  context.state.count(context.namespace, { upstreamBytes: sizeBytes });
+  context.arrived.tell(sizeBytes);
+}
+
+/** Fails as the client is to be told. */
+async function telling<T>(context: ProxyContext, question: BlobQuestion, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (thrown) {
+    const error = toldBlobError(context, question, thrown);
+    if (isRegistryError(error) && error.status === 404) {
+      noteAnswer(context, question.place, { what: 'blob', verdict: 'negative', bytes: 0, savedBytes: 0 });
+    }
+    throw error;
   }
-  if (call.freshness !== 'local') return;
-  throw new RegistryError('BLOB_UNKNOWN', what, { ...options, why: 'only what is here was wanted' });
-}
-
-type Told = { readonly digest: Digest; readonly thrown: unknown; readonly call: Call };
-
-/** What the client is told of a failure: the upstream's 404 as ours, all else as what it is. */
-function told(context: ProxyContext, place: Place, { digest, thrown, call }: Told): unknown {
-  if (call.signal?.aborted || !isRegistryError(thrown)) return thrown;
-  if (thrown.code === 'RANGE_INVALID' || thrown.code === 'INSUFFICIENT_STORAGE') return thrown;
-  if (thrown.origin === 'local' && thrown.code !== 'BLOB_UNKNOWN' && thrown.code !== 'NAME_UNKNOWN') return thrown;
-  const failure = failureOf(thrown, context.host);
-  if (failure.kind !== 'gone') return failure.error;
-  noteAnswer(context, place, { what: 'blob', verdict: 'negative', bytes: 0, savedBytes: 0 });
-  return thrown.origin === 'local' ? thrown : unknownBlob(context, place, digest, thrown);
-}
-
-function unknownBlob({ host }: ProxyContext, { local }: Place, digest: Digest, said: RegistryError): RegistryError {
-  return new RegistryError('BLOB_UNKNOWN', `${local} has no blob ${digest}`, {
-    origin: 'upstream',
-    upstream: said.upstream ?? { registry: host },
-    detail: { name: local, digest },
-    why: `${host} said so${said.why ? ` (${said.why})` : ''}`,
-  });
 }
 
 /** Bytes of an answer; a range outside is refused before. */
 function bytesIn(sizeBytes: number, { range }: BlobOptions): number {
   const { start, end } = rangeWithin(sizeBytes, range);
   return end - start;
-}
-
-async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (thrown) {
-    if (isRegistryError(thrown, 'BLOB_UNKNOWN', 'NAME_UNKNOWN')) return undefined;
-    throw thrown;
-  }
 }

@@ -5,12 +5,13 @@ import {
   isRegistryError,
   type ManifestReference,
   type RepositoryName,
+  type TagName,
 } from '#core/oci';
 import type { Call } from '#core/registry';
 import type { Place, ProxyContext } from './context.ts';
 import { type Facts, type Local, standingOf } from './freshness.ts';
 import type { NamedRule } from './rules.ts';
-import type { FreshnessRule, KnownReference } from './types.ts';
+import type { KnownReference } from './types.ts';
 
 /** What is asked of the manifests of a place: the content, or (HEAD) its descriptor. */
 export type ManifestQuestion = {
@@ -20,6 +21,9 @@ export type ManifestQuestion = {
   readonly patience: NonNullable<Call['freshness']>;
   readonly call: Call;
 };
+
+/** What is asked of the blobs of a place. */
+export type BlobQuestion = { readonly place: Place; readonly digest: Digest; readonly call: Call };
 
 /** What is here of a reference, and what is known of it. */
 export type Copy = {
@@ -35,50 +39,65 @@ export type Copy = {
 /** Throws what the store and the state throw. */
 export async function lookAt(context: ProxyContext, question: ManifestQuestion): Promise<Copy> {
   const { place, reference } = question;
-  const rule = ruleOf(context, reference);
   const known = await context.state.find(place.local, reference);
-  const atMs = context.clock.now();
-  const common = { rule, known, pending: undefined };
-  if (isDigest(reference)) {
-    const here = await descriptorHere(context, place.local, reference);
-    if (here) return { ...common, local: 'fresh', descriptor: here };
-    const told = toldTo(question, rule.rule, { known, atMs });
-    if (told) return { ...common, local: 'fresh', descriptor: told };
-    return { ...common, local: isNegative(known, rule.rule, atMs) ? 'negative' : 'none', descriptor: undefined };
-  }
-  if (known?.digest !== undefined) {
-    const standing = standingOf(rule.rule, atMs - known.checkedAtMs);
-    const here = await descriptorHere(context, place.local, known.digest);
-    if (here) return { ...common, local: standing, descriptor: here };
-    const told = toldTo(question, rule.rule, { known, atMs });
-    if (told) return { ...common, local: 'fresh', descriptor: told };
-    const older = await descriptorHere(context, place.local, reference);
-    if (!older) return { ...common, local: 'none', descriptor: undefined };
-    const pending = standing === 'fresh' ? known.digest : undefined;
-    return { ...common, local: standing === 'too-old' ? standing : 'within-sie', descriptor: older, pending };
-  }
-  // A copy of which nothing is known (the state was lost), or of which the upstream said that it is no more.
-  const here = await descriptorHere(context, place.local, reference);
-  const local = isNegative(known, rule.rule, atMs) ? (here ? 'gone' : 'negative') : here ? 'within-sie' : 'none';
-  return { ...common, local, descriptor: here };
+  const look: Look = { context, question, known, rule: ruleOf(context, reference), atMs: context.clock.now() };
+  if (isDigest(reference)) return await lookAtDigest(look, reference);
+  return known?.digest === undefined
+    ? await lookAtUnknownTag(look, reference)
+    : await lookAtTag(look, { tag: reference, digest: known.digest, ageMs: look.atMs - known.checkedAtMs });
 }
 
-function isNegative(known: KnownReference | undefined, rule: FreshnessRule, atMs: number): boolean {
+type Look = {
+  readonly context: ProxyContext;
+  readonly question: ManifestQuestion;
+  readonly known: KnownReference | undefined;
+  readonly rule: NamedRule;
+  readonly atMs: number;
+};
+
+async function lookAtDigest(look: Look, digest: Digest): Promise<Copy> {
+  const { context, question, known, rule } = look;
+  const found = (await descriptorHere(context, question.place.local, digest)) ?? toldTo(look);
+  const local = found ? 'fresh' : isNegative(look) ? 'negative' : 'none';
+  return { local, rule, known, descriptor: found, pending: undefined };
+}
+
+type KnownTag = { readonly tag: TagName; readonly digest: Digest; readonly ageMs: number };
+
+/** The upstream's word about a tag counts, not the tag here: that may still be at an older manifest. */
+async function lookAtTag(look: Look, { tag, digest, ageMs }: KnownTag): Promise<Copy> {
+  const { context, question, known, rule } = look;
+  const { local } = question.place;
+  const standing = standingOf(rule.rule, ageMs);
+  const common = { rule, known, pending: undefined };
+  const here = await descriptorHere(context, local, digest);
+  if (here) return { ...common, local: standing, descriptor: here };
+  const told = toldTo(look);
+  if (told) return { ...common, local: 'fresh', descriptor: told };
+  const older = await descriptorHere(context, local, tag);
+  if (!older) return { ...common, local: 'none', descriptor: undefined };
+  const pending = standing === 'fresh' ? digest : undefined;
+  return { ...common, local: standing === 'too-old' ? standing : 'within-sie', descriptor: older, pending };
+}
+
+/** There may be a copy of which nothing is known (that was lost), or of which the upstream said that it is no more. */
+async function lookAtUnknownTag(look: Look, tag: TagName): Promise<Copy> {
+  const { context, question, known, rule } = look;
+  const here = await descriptorHere(context, question.place.local, tag);
+  const local: Local = isNegative(look) ? (here ? 'gone' : 'negative') : here ? 'within-sie' : 'none';
+  return { local, rule, known, descriptor: here, pending: undefined };
+}
+
+function isNegative({ known, rule, atMs }: Look): boolean {
   if (known === undefined || known.digest !== undefined) return false;
   const ageMs = atMs - known.checkedAtMs;
-  return ageMs >= 0 && ageMs < rule.negativeForMs;
+  return ageMs >= 0 && ageMs < rule.rule.negativeForMs;
 }
 
-type Told = { readonly known: KnownReference | undefined; readonly atMs: number };
-
 /** A HEAD may be answered with what another HEAD was told, while that is fresh; it is no copy to fall back on. */
-function toldTo(
-  { wants, patience }: ManifestQuestion,
-  rule: FreshnessRule,
-  { known, atMs }: Told,
-): Descriptor | undefined {
-  if (wants !== 'descriptor' || patience !== 'default' || known === undefined) return undefined;
-  return standingOf(rule, atMs - known.checkedAtMs) === 'fresh' ? toldDescriptor(known) : undefined;
+function toldTo({ question, known, rule, atMs }: Look): Descriptor | undefined {
+  if (question.wants !== 'descriptor' || question.patience !== 'default' || known === undefined) return undefined;
+  return standingOf(rule.rule, atMs - known.checkedAtMs) === 'fresh' ? toldDescriptor(known) : undefined;
 }
 
 /** Of a manifest somebody asked about by HEAD: what the answer was. */
@@ -128,10 +147,15 @@ export async function descriptorHere(
   repository: RepositoryName,
   reference: ManifestReference,
 ): Promise<Descriptor | undefined> {
+  return (await orUndefined(store.resolveManifest(repository, reference, KEEPER)))?.value;
+}
+
+/** What the store has; nothing where it says that it has not. */
+export async function orUndefined<T>(answered: Promise<T>): Promise<T | undefined> {
   try {
-    return (await store.resolveManifest(repository, reference, KEEPER)).value;
+    return await answered;
   } catch (thrown) {
-    if (isRegistryError(thrown, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN')) return undefined;
+    if (isRegistryError(thrown, 'MANIFEST_UNKNOWN', 'BLOB_UNKNOWN', 'NAME_UNKNOWN')) return undefined;
     throw thrown;
   }
 }

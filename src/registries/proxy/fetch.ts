@@ -61,8 +61,7 @@ function wrong(why: string): RegistryError {
 export async function keepManifest(
   context: ProxyContext,
   { local }: Place,
-  { descriptor, bytes }: ManifestAnswer,
-  tags: readonly TagName[],
+  { descriptor, bytes, tags }: ManifestAnswer & { readonly tags: readonly TagName[] },
 ): Promise<readonly string[]> {
   const { mediaType, digest } = descriptor;
   try {

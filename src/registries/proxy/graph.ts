@@ -1,7 +1,6 @@
 import {
   type Descriptor,
   type Digest,
-  isRegistryError,
   manifestKindOf,
   type Platform,
   parseManifest,
@@ -11,7 +10,7 @@ import {
 } from '#core/oci';
 import { mapLimited } from '#core/std';
 import type { ProxyContext } from './context.ts';
-import { KEEPER } from './copy.ts';
+import { KEEPER, orUndefined } from './copy.ts';
 import type { Explanation } from './types.ts';
 
 /** Children of an index for some platforms; those without one (attestations) belong to all. */
@@ -66,21 +65,10 @@ async function collect(context: ProxyContext, repository: RepositoryName, { desc
 }
 
 async function manifestHere({ store }: ProxyContext, repository: RepositoryName, digest: Digest) {
-  try {
-    const { value } = await store.getManifest(repository, digest, KEEPER);
-    return parseManifest(value.bytes, value.descriptor.mediaType);
-  } catch (thrown) {
-    if (isRegistryError(thrown, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN')) return undefined;
-    throw thrown;
-  }
+  const here = await orUndefined(store.getManifest(repository, digest, KEEPER));
+  return here && parseManifest(here.value.bytes, here.value.descriptor.mediaType);
 }
 
 async function isHere({ store }: ProxyContext, repository: RepositoryName, digest: Digest): Promise<boolean> {
-  try {
-    await store.resolveBlob(repository, digest, KEEPER);
-    return true;
-  } catch (thrown) {
-    if (isRegistryError(thrown, 'BLOB_UNKNOWN', 'NAME_UNKNOWN')) return false;
-    throw thrown;
-  }
+  return (await orUndefined(store.resolveBlob(repository, digest, KEEPER))) !== undefined;
 }

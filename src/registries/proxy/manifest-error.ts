@@ -1,15 +1,16 @@
-import type { ManifestReference } from '#core/oci';
-import { isDigest, RegistryError, type RepositoryName } from '#core/oci';
+import { isDigest, type ManifestReference, RegistryError, type RepositoryName } from '#core/oci';
 import { ageSeconds, type ProxyContext } from './context.ts';
 import { type Copy, type ManifestQuestion, resetAtMs } from './copy.ts';
 import type { FailureCode, Step } from './freshness.ts';
 
-/** Not found, and the upstream said so: now, or lately. */
+/** The upstream's 404: just now, in its words, or lately. */
+type Word = { readonly said?: RegistryError | undefined; readonly saidAtMs?: number | undefined };
+
+/** Not found, and the upstream said so. */
 export function unknownError(
   context: ProxyContext,
   { place, reference }: ManifestQuestion,
-  said?: RegistryError,
-  saidAtMs?: number,
+  { said, saidAtMs }: Word,
 ): RegistryError {
   const when = saidAtMs === undefined ? '' : ` ${ageSeconds(context, saidAtMs)} seconds ago`;
   return new RegistryError(said?.code ?? 'MANIFEST_UNKNOWN', `${place.local} has no manifest ${reference}`, {
@@ -39,23 +40,23 @@ export function refusedError(
 /** Where an upstream does not say when it counts anew. */
 const RESERVE_RETRY_MS = 60_000;
 
+type NoAnswer = { readonly code: FailureCode; readonly error: RegistryError | undefined; readonly copy: Copy };
+
 /** No answer and no copy: the upstream's words, with what is to be known about the copy that may not be served. */
 export function failedError(
   context: ProxyContext,
-  question: ManifestQuestion,
-  { code, error, copy }: { readonly code: FailureCode; readonly error: RegistryError; readonly copy: Copy },
+  { place, reference }: ManifestQuestion,
+  { code, error, copy }: NoAnswer,
 ): RegistryError {
+  if (!error) return new RegistryError(code, `${context.host} did not answer`, { origin: 'upstream' });
   const checkedAtMs = copy.known?.checkedAtMs;
   if (copy.local !== 'too-old' || checkedAtMs === undefined) return error;
-  const what = nameOf(question.place.local, question.reference);
-  const age = ageSeconds(context, checkedAtMs);
-  return new RegistryError(error.status >= 500 ? error.code : code, error.message, {
+  const age = `${ageSeconds(context, checkedAtMs)} seconds old, more than staleIfError allows`;
+  return new RegistryError(error.code, error.message, {
     detail: error.detail,
     origin: error.origin,
     cause: error,
-    why: [error.why, `the copy of ${what} is ${age} seconds old, more than staleIfError allows`]
-      .filter(Boolean)
-      .join('; '),
+    why: [error.why, `the copy of ${nameOf(place.local, reference)} is ${age}`].filter(Boolean).join('; '),
     ...(error.upstream === undefined ? {} : { upstream: error.upstream }),
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     ...(error.hint === undefined ? {} : { hint: error.hint }),

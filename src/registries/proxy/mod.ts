@@ -2,10 +2,10 @@ export { cached } from './cached.ts';
 export { createFlights, type FlightsOptions } from './flight/flights.ts';
 export { DEFAULT_FLIGHT_LIMITS, type FlightLimits } from './flight/limits.ts';
 export { memoryProxyState } from './memory-state.ts';
-export type { CachedOptions, ProxyRegistry as Proxy, Warmed, WarmOptions, WarmProgress } from './proxy.ts';
+export type { CachedOptions, ProxyCare, ProxyRegistry as Proxy, Warmed, WarmOptions, WarmProgress } from './proxy.ts';
 export { proxySql } from './sql-module.ts';
 export { sqlProxyState } from './sql-state.ts';
-export type { Counts, ProxyState } from './state.ts';
+export type { CounterNotes, Counts, ListNotes, ProxyState, ReferenceNotes } from './state.ts';
 export * from './types.ts';
 export { memoryUpstreams } from './upstream/memory.ts';
 export {

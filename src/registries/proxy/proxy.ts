@@ -25,11 +25,8 @@ export type CachedOptions = {
   readonly observe: (event: ProxyEvent) => void;
 };
 
-/** A namespace that reads an upstream and keeps what it read. Writes and deletes are DENIED: only itself writes it. */
-export type ProxyRegistry = Registry & {
-  readonly namespace: RepositoryName;
-  /** The one name of a repository: `hub/redis` is `hub/library/redis` at Docker Hub. To be asked for before permissions are. */
-  canonicalName(repository: RepositoryName): RepositoryName;
+/** What an operator asks a proxy, and tells it. */
+export interface ProxyCare {
   /** Why the next pull would be answered as it would. Asks no upstream. */
   explain(repository: RepositoryName, reference: ManifestReference, call: Call): Promise<Explanation>;
   counters(): Promise<NamespaceCounters>;
@@ -40,11 +37,19 @@ export type ProxyRegistry = Registry & {
   forget(repository: RepositoryName, reference: ManifestReference, call: Call): Promise<void>;
   /** From now on the namespace holds no more: looked at now and after each arrival. Of what is pinned nothing goes. */
   keepWithin(maxBytes: number, isPinned: (repository: RepositoryName, tag: TagName) => boolean): void;
-  /** Events of the flights: when a blob has arrived the space is looked at. */
-  hear(event: ProxyEvent): void;
-  /** Waits for what goes on in the background. */
-  close(): Promise<void>;
-};
+}
+
+/** A namespace that reads an upstream and keeps what it read. Writes and deletes are DENIED: only itself writes it. */
+export type ProxyRegistry = Registry &
+  ProxyCare & {
+    readonly namespace: RepositoryName;
+    /** The one name of a repository: `hub/redis` is `hub/library/redis` at Docker Hub. To be asked for before permissions are. */
+    canonicalName(repository: RepositoryName): RepositoryName;
+    /** Events of the flights: when a blob has arrived the space is looked at. */
+    hear(event: ProxyEvent): void;
+    /** Waits for what goes on in the background. */
+    close(): Promise<void>;
+  };
 
 export type WarmOptions = {
   /** Of an index; empty: all, within the rules. */

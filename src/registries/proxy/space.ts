@@ -6,79 +6,88 @@ import type { ProxyRegistry } from './proxy.ts';
 /** Evicted down to this part of the budget, so that not every arrival evicts. */
 const EVICT_TO = 0.9;
 
+type Space = {
+  readonly context: ProxyContext;
+  /** Infinite: nobody has set one. */
+  maxBytes: number;
+  isPinned: (repository: RepositoryName, tag: TagName) => boolean;
+  /** What was here when it was last counted, and all that may have come since. */
+  atMostBytes: number;
+  isLooking: boolean;
+  isToLookAgain: boolean;
+};
+
 /**
  * Keeps a namespace within its bytes: looks when so much has come that the budget may be passed, evicts what was used
  * longest ago, one eviction at a time. Repositories with a download under way are left alone.
  */
 export function createSpace(context: ProxyContext): Pick<ProxyRegistry, 'keepWithin' | 'hear'> {
-  const { store, flights, namespace, background, log, observe } = context;
-  let maxBytes: number | undefined;
-  let isPinned: Parameters<ProxyRegistry['keepWithin']>[1] = () => false;
-  /** What was here when it was last counted, and all that may have come since. */
-  let atMostBytes = Number.POSITIVE_INFINITY;
-  let isLooking = false;
-  let isToLookAgain = false;
-
-  const look = async () => {
-    if (maxBytes === undefined) return;
-    atMostBytes = (await store.cache.usage(namespace)).bytes;
-    if (atMostBytes <= maxBytes) return;
-    const inFlight = new Set<RepositoryName>(flights.list().flatMap(({ repositories }) => repositories));
-    const evicted = await store.cache.evict(namespace, {
-      targetBytes: Math.floor(maxBytes * EVICT_TO),
-      isPinned: (repository: RepositoryName, tag: TagName) => inFlight.has(repository) || isPinned(repository, tag),
-    });
-    atMostBytes -= evicted.bytes;
-    observe({ kind: 'evicted', namespace, ...evicted });
-    if (atMostBytes <= maxBytes) return;
-    const hint = 'raise maxBytes, or keep fewer images';
-    log.warn('a cache is over its budget: what is left is kept or on its way', {
-      namespace,
-      bytes: atMostBytes,
-      maxBytes,
-      hint,
-    });
+  const { namespace } = context;
+  const space: Space = {
+    context,
+    maxBytes: Number.POSITIVE_INFINITY,
+    isPinned: () => false,
+    atMostBytes: 0,
+    isLooking: false,
+    isToLookAgain: false,
   };
-
-  const lookUntilQuiet = async () => {
-    try {
-      do {
-        isToLookAgain = false;
-        await look();
-      } while (isToLookAgain);
-    } catch (thrown) {
-      log.error('a cache could not be held to its budget', { namespace, why: messageOf(thrown) });
-    } finally {
-      isLooking = false;
-    }
-  };
-
-  const lookIfNeeded = () => {
-    if (maxBytes === undefined || atMostBytes <= maxBytes) return;
-    isToLookAgain = true;
-    if (isLooking) return;
-    isLooking = true;
-    background.run('keeping to the budget', lookUntilQuiet);
-  };
-
   context.arrived.tell = (bytes) => {
-    atMostBytes += bytes;
-    lookIfNeeded();
+    space.atMostBytes += bytes;
+    lookIfNeeded(space);
   };
   return {
-    keepWithin(bytes, pinned) {
-      maxBytes = bytes;
-      isPinned = pinned;
-      atMostBytes = Number.POSITIVE_INFINITY;
-      lookIfNeeded();
+    keepWithin(maxBytes, isPinned) {
+      // Nothing has been counted yet.
+      Object.assign(space, { maxBytes, isPinned, atMostBytes: Number.POSITIVE_INFINITY });
+      lookIfNeeded(space);
     },
     hear(event) {
       if (event.kind !== 'flight-ended' || event.outcome !== 'stored') return;
-      const isOurs = event.flight.repositories.some((name) => name === namespace || name.startsWith(`${namespace}/`));
-      if (!isOurs) return;
+      const { repositories, sizeBytes } = event.flight;
+      if (!repositories.some((name) => name === namespace || name.startsWith(`${namespace}/`))) return;
       // Whoever counted while it was on its way did not see it.
-      atMostBytes += event.flight.sizeBytes;
-      lookIfNeeded();
+      space.atMostBytes += sizeBytes;
+      lookIfNeeded(space);
     },
   };
+}
+
+function lookIfNeeded(space: Space): void {
+  if (space.atMostBytes <= space.maxBytes) return;
+  space.isToLookAgain = true;
+  if (space.isLooking) return;
+  space.isLooking = true;
+  space.context.background.run('keeping to the budget', () => lookUntilQuiet(space));
+}
+
+async function lookUntilQuiet(space: Space): Promise<void> {
+  const { log, namespace } = space.context;
+  try {
+    while (space.isToLookAgain) {
+      space.isToLookAgain = false;
+      await look(space);
+    }
+  } catch (thrown) {
+    log.error('a cache could not be held to its budget', { namespace, why: messageOf(thrown) });
+  } finally {
+    space.isLooking = false;
+  }
+}
+
+async function look(space: Space): Promise<void> {
+  const { store, flights, namespace, log, observe } = space.context;
+  const { maxBytes } = space;
+  space.atMostBytes = (await store.cache.usage(namespace)).bytes;
+  if (space.atMostBytes <= maxBytes) return;
+  const inFlight = new Set<RepositoryName>(flights.list().flatMap(({ repositories }) => repositories));
+  const evicted = await store.cache.evict(namespace, {
+    targetBytes: Math.floor(maxBytes * EVICT_TO),
+    isPinned: (repository, tag) => inFlight.has(repository) || space.isPinned(repository, tag),
+  });
+  space.atMostBytes -= evicted.bytes;
+  observe({ kind: 'evicted', namespace, ...evicted });
+  if (space.atMostBytes <= maxBytes) return;
+  const hint = 'raise maxBytes, or keep fewer images';
+  const what = 'a cache is over its budget: what is left is kept or on its way';
+  log.warn(what, { namespace, bytes: space.atMostBytes, maxBytes, hint });
 }

@@ -1,4 +1,5 @@
 import { defineCommand, type SqlModule, type Tx } from '#core/sql';
+import type { ReferenceRow, StateBatch } from './sql-notes.ts';
 import { upstreamCommands, upstreamMigrations } from './upstream/sql-memory.ts';
 
 const TABLES = `
@@ -17,29 +18,6 @@ CREATE TABLE proxy_counter (
   namespace TEXT NOT NULL, name TEXT NOT NULL, value BIGINT NOT NULL,
   PRIMARY KEY (namespace, name)
 )`;
-
-export type ReferenceRow = {
-  readonly repository: string;
-  readonly reference: string;
-  readonly digest: string | null;
-  readonly media_type: string | null;
-  readonly size_bytes: number | null;
-  readonly checked_at_ms: number;
-  readonly changed_at_ms: number;
-  readonly upstream: string;
-};
-export type ListRow = {
-  readonly repository: string;
-  readonly kind: string;
-  readonly list: string;
-  readonly checked_at_ms: number;
-};
-export type StateBatch = {
-  readonly references: readonly ReferenceRow[];
-  readonly forgotten: readonly { readonly repository: string; readonly reference: string }[];
-  readonly lists: readonly ListRow[];
-  readonly counters: readonly { readonly namespace: string; readonly name: string; readonly value: number }[];
-};
 
 export const saveState = defineCommand('proxy.saveState', async (tx: Tx, batch: StateBatch) => {
   for (const row of batch.references) await saveReference(tx, row);

@@ -1,18 +1,20 @@
-import type { Digest, ManifestReference, RepositoryName } from '#core/oci';
+import type { ManifestReference, RepositoryName } from '#core/oci';
 import type { Database } from '#core/sql';
-import { type Clock, createSizedCache, type Log, messageOf, silentLog } from '#core/std';
-import { addCounts, newTally, numbersOf, rowsOf, type Tally } from './counters.ts';
+import { type Clock, createSizedCache, type Log, messageOf, type SizedCache, silentLog } from '#core/std';
+import { addCounts, newTally, numbersOf } from './counters.ts';
 import { stateKey } from './memory-state.ts';
+import { beginCounters, pruneState, SINCE, saveState } from './sql-module.ts';
 import {
-  beginCounters,
+  batchOf,
+  isEmpty,
+  knownOf,
   type ListRow,
-  pruneState,
+  merged,
+  noNotes,
   type ReferenceRow,
-  SINCE,
-  type StateBatch,
-  saveState,
-} from './sql-module.ts';
-import { type ProxyState, STATE_FLUSH_MS } from './state.ts';
+  type Unsaved,
+} from './sql-notes.ts';
+import { type CounterNotes, type ListNotes, type ProxyState, type ReferenceNotes, STATE_FLUSH_MS } from './state.ts';
 import type { KnownList, KnownReference } from './types.ts';
 
 /** References in memory: some fifty thousand in use. */
@@ -26,137 +28,127 @@ const PRUNE_EVERY_MS = 3_600_000;
 const ABSENT_KEPT_MS = 86_400_000;
 const LIST_KEPT_MS = 90 * 86_400_000;
 
-/** What is to be written, the last word for each key. */
-type Unsaved = {
-  readonly references: Map<string, KnownReference | { readonly forgotten: Key }>;
-  readonly lists: Map<string, KnownList<unknown>>;
-  readonly tallies: Map<string, Tally>;
+type Book = {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly references: SizedCache<KnownReference>;
+  readonly lists: SizedCache<KnownList<unknown>>;
+  readonly closing: AbortController;
+  unsaved: Unsaved;
+  /** On its way to the disk: still to be seen here. */
+  sailing: Unsaved;
+  writing: Promise<void> | undefined;
+  prunedAtMs: number;
 };
-type Key = { readonly repository: RepositoryName; readonly reference: ManifestReference };
-const nothing = (): Unsaved => ({ references: new Map(), lists: new Map(), tallies: new Map() });
 
 /** What proxies know, in a database opened with `proxySql`. */
 export function sqlProxyState(database: Database, clock: Clock, log: Log = silentLog()): ProxyState {
-  const references = createSizedCache<KnownReference>(REFERENCE_CACHE_BYTES);
-  const lists = createSizedCache<KnownList<unknown>>(LIST_CACHE_BYTES);
-  const closing = new AbortController();
-  let unsaved = nothing();
-  /** On its way to the disk: still to be seen here. */
-  let sailing = nothing();
-  let writing: Promise<void> | undefined;
-  let prunedAtMs = clock.now();
+  const book: Book = {
+    database,
+    clock,
+    log,
+    references: createSizedCache(REFERENCE_CACHE_BYTES),
+    lists: createSizedCache(LIST_CACHE_BYTES),
+    closing: new AbortController(),
+    unsaved: noNotes(),
+    sailing: noNotes(),
+    writing: undefined,
+    prunedAtMs: clock.now(),
+  };
+  return {
+    ...referenceNotes(book),
+    ...listNotes(book),
+    ...counterNotes(book),
+    flush: () => flush(book),
+    async close() {
+      book.closing.abort();
+      await flush(book);
+    },
+  };
+}
 
-  const write = async () => {
-    if (isEmpty(unsaved)) return;
-    sailing = unsaved;
-    unsaved = nothing();
-    try {
-      await database.write(saveState, batchOf(sailing));
-    } catch (thrown) {
-      // What came meanwhile is newer.
-      unsaved = merged(sailing, unsaved);
-      throw thrown;
-    } finally {
-      sailing = nothing();
-    }
-  };
-  const prune = async () => {
-    const nowMs = clock.now();
-    if (nowMs - prunedAtMs < PRUNE_EVERY_MS) return;
-    prunedAtMs = nowMs;
-    await database.write(pruneState, { absentBeforeMs: nowMs - ABSENT_KEPT_MS, listsBeforeMs: nowMs - LIST_KEPT_MS });
-  };
-  const writeSoon = async () => {
-    await clock.sleep(STATE_FLUSH_MS, closing.signal).catch(() => {});
-    try {
-      await write();
-      await prune();
-    } catch (thrown) {
-      // Kept in memory, and tried again with the next note.
-      log.warn('what is known of upstreams could not be written', { why: messageOf(thrown) });
-      return;
-    } finally {
-      writing = undefined;
-    }
-    if (!isEmpty(unsaved)) begin();
-  };
-  const begin = () => {
-    writing ??= writeSoon();
-  };
-
-  const inMemory = (repository: RepositoryName, reference: ManifestReference): KnownReference | 'none' | undefined => {
-    const key = stateKey(repository, reference);
-    const cached = references.get(key);
-    if (cached) return cached;
-    const note = unsaved.references.get(key) ?? sailing.references.get(key);
-    if (note === undefined) return undefined;
-    return 'forgotten' in note ? 'none' : note;
-  };
-  const flush = async () => {
-    while (writing) await writing;
-    await write();
-  };
-
+function referenceNotes(book: Book): ReferenceNotes {
   return {
     peek(repository, reference) {
-      const found = inMemory(repository, reference);
+      const found = inMemory(book, repository, reference);
       return found === 'none' ? undefined : found;
     },
     async find(repository, reference) {
-      const found = inMemory(repository, reference);
-      if (found !== undefined) return found === 'none' ? undefined : found;
-      const [row] = await database.read<ReferenceRow>(
+      const before = inMemory(book, repository, reference);
+      if (before !== undefined) return before === 'none' ? undefined : before;
+      const [row] = await book.database.read<ReferenceRow>(
         'SELECT * FROM proxy_reference WHERE repository = ? AND reference = ?',
         [repository, reference],
       );
       // Something may have been said while the disk was asked.
-      const newer = inMemory(repository, reference);
-      if (newer !== undefined) return newer === 'none' ? undefined : newer;
+      const after = inMemory(book, repository, reference);
+      if (after !== undefined) return after === 'none' ? undefined : after;
       const known = row && knownOf(row);
-      if (known) references.set(stateKey(repository, reference), known, REFERENCE_BYTES);
+      if (known) book.references.set(stateKey(repository, reference), known, REFERENCE_BYTES);
       return known;
     },
     save(known) {
       const key = stateKey(known.repository, known.reference);
-      references.set(key, known, REFERENCE_BYTES);
-      unsaved.references.set(key, known);
-      begin();
+      book.references.set(key, known, REFERENCE_BYTES);
+      book.unsaved.references.set(key, known);
+      writeSoon(book);
     },
     forget(repository, reference) {
       const key = stateKey(repository, reference);
-      references.delete(key);
-      unsaved.references.set(key, { forgotten: { repository, reference } });
-      begin();
+      book.references.delete(key);
+      book.unsaved.references.set(key, { forgotten: { repository, reference } });
+      writeSoon(book);
     },
+  };
+}
+
+function inMemory(book: Book, repository: RepositoryName, reference: ManifestReference) {
+  const key = stateKey(repository, reference);
+  const cached = book.references.get(key);
+  if (cached) return cached;
+  const note = book.unsaved.references.get(key) ?? book.sailing.references.get(key);
+  if (note === undefined) return undefined;
+  return 'forgotten' in note ? 'none' : note;
+}
+
+function listNotes(book: Book): ListNotes {
+  return {
     async list<T>(repository: RepositoryName, kind: KnownList<T>['kind']) {
       const key = stateKey(repository, kind);
-      const known = unsaved.lists.get(key) ?? sailing.lists.get(key) ?? lists.get(key);
+      const known = book.unsaved.lists.get(key) ?? book.sailing.lists.get(key) ?? book.lists.get(key);
       // What was saved under a kind is of its type.
       if (known) return known as KnownList<T>;
-      const [row] = await database.read<ListRow>('SELECT * FROM proxy_list WHERE repository = ? AND kind = ?', [
+      const [row] = await book.database.read<ListRow>('SELECT * FROM proxy_list WHERE repository = ? AND kind = ?', [
         repository,
         kind,
       ]);
       if (!row) return undefined;
       const read = JSON.parse(row.list) as KnownList<T>;
-      lists.set(key, read, row.list.length);
+      book.lists.set(key, read, row.list.length);
       return read;
     },
     saveList(list) {
       const key = stateKey(list.repository, list.kind);
-      lists.delete(key);
-      unsaved.lists.set(key, list);
-      begin();
+      book.lists.delete(key);
+      book.unsaved.lists.set(key, list);
+      writeSoon(book);
     },
+  };
+}
+
+function counterNotes(book: Book): CounterNotes {
+  const { database, clock } = book;
+  return {
     count(namespace, counts) {
-      const tally = unsaved.tallies.get(namespace) ?? newTally();
-      unsaved.tallies.set(namespace, tally);
+      const tally = book.unsaved.tallies.get(namespace) ?? newTally();
+      book.unsaved.tallies.set(namespace, tally);
       addCounts(tally, counts);
-      begin();
+      writeSoon(book);
     },
     async counters(namespace) {
       await database.write(beginCounters, { namespace, nowMs: clock.now() });
-      await flush();
+      await flush(book);
       const rows = await database.read<{ name: string; value: number }>(
         'SELECT name, value FROM proxy_counter WHERE namespace = ?',
         [namespace],
@@ -164,75 +156,51 @@ export function sqlProxyState(database: Database, clock: Clock, log: Log = silen
       const sinceMs = rows.find(({ name }) => name === SINCE)?.value ?? clock.now();
       return { namespace, sinceMs, ...numbersOf(rows) };
     },
-    flush,
-    async close() {
-      closing.abort();
-      await flush();
-    },
   };
 }
 
-function isEmpty({ references, lists, tallies }: Unsaved): boolean {
-  return references.size === 0 && lists.size === 0 && tallies.size === 0;
+function writeSoon(book: Book): void {
+  book.writing ??= writeLater(book);
 }
 
-function merged(older: Unsaved, newer: Unsaved): Unsaved {
-  const tallies = new Map(older.tallies);
-  for (const [namespace, tally] of newer.tallies) {
-    const sum = tallies.get(namespace);
-    if (!sum) tallies.set(namespace, tally);
-    else for (const [verdict, count] of addTally(sum, tally)) sum.verdicts.set(verdict, count);
+async function writeLater(book: Book): Promise<void> {
+  await book.clock.sleep(STATE_FLUSH_MS, book.closing.signal).catch(() => {});
+  let isWritten = false;
+  try {
+    await write(book);
+    await prune(book);
+    isWritten = true;
+  } catch (thrown) {
+    // Kept in memory, and tried again with the next note.
+    book.log.warn('what is known of upstreams could not be written', { why: messageOf(thrown) });
   }
-  return {
-    references: new Map([...older.references, ...newer.references]),
-    lists: new Map([...older.lists, ...newer.lists]),
-    tallies,
-  };
+  book.writing = undefined;
+  if (isWritten && !isEmpty(book.unsaved)) writeSoon(book);
 }
 
-function addTally(sum: Tally, { verdicts, ...numbers }: Tally) {
-  addCounts(sum, numbers);
-  return [...verdicts].map(([verdict, count]) => [verdict, (sum.verdicts.get(verdict) ?? 0) + count] as const);
+async function write(book: Book): Promise<void> {
+  if (isEmpty(book.unsaved)) return;
+  book.sailing = book.unsaved;
+  book.unsaved = noNotes();
+  try {
+    await book.database.write(saveState, batchOf(book.sailing));
+  } catch (thrown) {
+    book.unsaved = merged(book.sailing, book.unsaved);
+    throw thrown;
+  } finally {
+    book.sailing = noNotes();
+  }
 }
 
-function batchOf({ references, lists, tallies }: Unsaved): StateBatch {
-  const notes = [...references.values()];
-  return {
-    references: notes.flatMap((note) => ('forgotten' in note ? [] : [rowOf(note)])),
-    forgotten: notes.flatMap((note) => ('forgotten' in note ? [note.forgotten] : [])),
-    lists: [...lists.values()].map((list) => ({
-      repository: list.repository,
-      kind: list.kind,
-      list: JSON.stringify(list),
-      checked_at_ms: list.checkedAtMs,
-    })),
-    counters: [...tallies].flatMap(([namespace, tally]) => rowsOf(tally).map((row) => ({ namespace, ...row }))),
-  };
+async function prune(book: Book): Promise<void> {
+  const nowMs = book.clock.now();
+  if (nowMs - book.prunedAtMs < PRUNE_EVERY_MS) return;
+  book.prunedAtMs = nowMs;
+  const ages = { absentBeforeMs: nowMs - ABSENT_KEPT_MS, listsBeforeMs: nowMs - LIST_KEPT_MS };
+  await book.database.write(pruneState, ages);
 }
 
-function rowOf(known: KnownReference): ReferenceRow {
-  return {
-    repository: known.repository,
-    reference: known.reference,
-    digest: known.digest ?? null,
-    media_type: known.mediaType ?? null,
-    size_bytes: known.sizeBytes ?? null,
-    checked_at_ms: known.checkedAtMs,
-    changed_at_ms: known.changedAtMs,
-    upstream: known.upstream,
-  };
-}
-
-/** Rows are what `rowOf` made of checked values. */
-function knownOf(row: ReferenceRow): KnownReference {
-  return {
-    repository: row.repository as RepositoryName,
-    reference: row.reference as ManifestReference,
-    checkedAtMs: row.checked_at_ms,
-    changedAtMs: row.changed_at_ms,
-    upstream: row.upstream,
-    ...(row.digest === null ? {} : { digest: row.digest as Digest }),
-    ...(row.media_type === null ? {} : { mediaType: row.media_type }),
-    ...(row.size_bytes === null ? {} : { sizeBytes: row.size_bytes }),
-  };
+async function flush(book: Book): Promise<void> {
+  while (book.writing !== undefined) await book.writing;
+  await write(book);
 }

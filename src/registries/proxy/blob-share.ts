@@ -1,0 +1,74 @@
+import type { Descriptor, Digest } from '#core/oci';
+import type { Call } from '#core/registry';
+import { createSingleFlight } from '#core/std';
+import { askUpstream, sharedCall, whileWanted } from './ask.ts';
+import type { Place, ProxyContext } from './context.ts';
+import { type BlobQuestion, KEEPER, orUndefined } from './copy.ts';
+import type { FlightWish } from './types.ts';
+
+/** How blobs of one repository are shared with another: on the upstream's word alone. */
+export type Sharing = {
+  readonly context: ProxyContext;
+  /** The upstream's word that this repository has the blob: one HEAD for all who wait for it. */
+  confirm(place: Place, digest: Digest, call: Call): Promise<Descriptor>;
+};
+
+export function createSharing(context: ProxyContext): Sharing {
+  const heads = createSingleFlight<Descriptor>();
+  return {
+    context,
+    confirm: (place, digest, call) =>
+      whileWanted(
+        heads.run(`${place.local} ${digest}`, async () => {
+          const asked = await askUpstream(context.upstreams, place.upstream, (reader, name) =>
+            reader.resolveBlob(name, digest, sharedCall(call)),
+          );
+          if (asked.kind === 'answer') return asked.value;
+          throw asked.error;
+        }),
+        call,
+      ),
+  };
+}
+
+/** What is linked now, so that there is nothing to download, and whether the upstream has given its word. */
+export type Shared = { readonly isConfirmed: boolean; readonly linked?: Descriptor };
+
+/** Before a download is joined or begun. */
+export async function share(sharing: Sharing, question: BlobQuestion): Promise<Shared> {
+  const { store } = sharing.context;
+  const { place, digest, call } = question;
+  const before = isOnItsWay(sharing, question);
+  if (before === 'here') return { isConfirmed: true };
+  if ((await store.cache.findBlob(digest)) === undefined) {
+    const after = isOnItsWay(sharing, question);
+    // It arrived while the store was asked.
+    if (before === 'elsewhere' && after === undefined) return await share(sharing, question);
+    if (after === undefined) return { isConfirmed: false };
+  }
+  // Its own download may have ended meanwhile.
+  const own = await orUndefined(store.resolveBlob(place.local, digest, KEEPER));
+  if (own) return { isConfirmed: true, linked: own.value };
+  await sharing.confirm(place, digest, call);
+  const linked = await store.cache.linkBlob(place.local, digest);
+  return linked ? { isConfirmed: true, linked } : { isConfirmed: true };
+}
+
+/** To be asked with nothing awaited before the download is joined: another repository may have begun it just now. */
+export function isOpen(sharing: Sharing, question: BlobQuestion & { readonly shared: Shared }): boolean {
+  return question.shared.isConfirmed || isOnItsWay(sharing, question) !== 'elsewhere';
+}
+
+function isOnItsWay({ context }: Sharing, { place, digest }: BlobQuestion): 'here' | 'elsewhere' | undefined {
+  const flight = context.flights.find(digest);
+  if (!flight) return undefined;
+  return flight.repositories.includes(place.local) ? 'here' : 'elsewhere';
+}
+
+export function wishOf({ context }: Sharing, { place, digest }: BlobQuestion): FlightWish {
+  const sources = context.upstreams.flatMap(({ upstream: { host, reader } }, index) => {
+    const repository = place.upstream[index];
+    return repository === undefined ? [] : [{ host, repository, reader }];
+  });
+  return { repository: place.local, digest, sources };
+}

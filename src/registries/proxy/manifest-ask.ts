@@ -1,0 +1,148 @@
+import { type Descriptor, type Digest, isDigest, type RegistryError, type TagName } from '#core/oci';
+import { createSingleFlight, createSizedCache, type SingleFlight, type SizedCache } from '#core/std';
+import { type Asked, askUpstream, sharedCall } from './ask.ts';
+import type { ProxyContext } from './context.ts';
+import { type Copy, descriptorHere, KEEPER, type ManifestQuestion } from './copy.ts';
+import { fetchManifest, keepManifest } from './fetch.ts';
+import type { AskOutcome, Step } from './freshness.ts';
+import { refusedError } from './manifest-error.ts';
+
+/** What came of asking: how the judge names it, and the content or descriptor that it brought. */
+export type Learned = {
+  readonly outcome: AskOutcome;
+  readonly error?: RegistryError;
+  readonly host: string;
+  readonly descriptor?: Descriptor;
+  readonly bytes?: Uint8Array;
+  readonly warnings: readonly string[];
+};
+
+/** What asks the upstream about the manifests of one proxy. */
+export type Asker = {
+  readonly context: ProxyContext;
+  readonly heads: SingleFlight<Asked<Descriptor>>;
+  /** Tags whose new digest is known and whose content is awaited: clients HEAD the tag, then GET the digest. */
+  readonly awaited: SizedCache<ReadonlySet<TagName>>;
+};
+
+const AWAITED_BYTES = 2 * 1024 * 1024;
+const AWAITED_ENTRY_BYTES = 400;
+
+export function createAsker(context: ProxyContext): Asker {
+  return { context, heads: createSingleFlight(), awaited: createSizedCache(AWAITED_BYTES) };
+}
+
+/** Asks as the decision says. What comes is kept and written down; a failure is an outcome, not thrown. */
+export async function ask(
+  asker: Asker,
+  question: ManifestQuestion,
+  { copy, step }: { readonly copy: Copy; readonly step: Extract<Step, { kind: 'ask' }> },
+): Promise<Learned> {
+  if (question.wants === 'descriptor') return await askHead(asker, question, copy);
+  if (step.request === 'fetch') return await fetchAs(asker, question, question.reference);
+  if (copy.pending !== undefined && step.mayFetch) return await fetchAs(asker, question, copy.pending);
+  const head = await askHead(asker, question, copy);
+  if (head.outcome !== 'moved' || !head.descriptor) return head;
+  return await follow(asker, question, { head, digest: head.descriptor.digest, mayFetch: step.mayFetch });
+}
+
+type Moved = { readonly head: Learned; readonly digest: Digest; readonly mayFetch: boolean };
+
+/** A tag that moved: its new content is here already, or is fetched. */
+async function follow(asker: Asker, question: ManifestQuestion, { head, digest, mayFetch }: Moved): Promise<Learned> {
+  const here = await takeFromHere(asker, question, digest);
+  if (here) return { ...head, ...here };
+  if (!mayFetch) return { ...head, outcome: 'limited', error: refusedError(asker.context, question, RESERVED) };
+  const fetched = await fetchAs(asker, question, digest);
+  // Some delete a digest from under its tag; the tag is what was asked for.
+  return fetched.outcome === 'gone' ? await fetchAs(asker, question, question.reference) : fetched;
+}
+
+const RESERVED: Extract<Step, { kind: 'refuse' }> = {
+  kind: 'refuse',
+  code: 'TOOMANYREQUESTS',
+  why: 'it has changed, and the upstream’s quota is down to the reserve',
+};
+
+/** One HEAD, whoever asks and for what. It is free at most upstreams. */
+async function askHead(asker: Asker, question: ManifestQuestion, copy: Copy): Promise<Learned> {
+  const { context, heads } = asker;
+  const { place, reference, call } = question;
+  const asked = await heads.run(`${place.local} ${reference}`, () =>
+    askUpstream(context.upstreams, place.upstream, (reader, name) =>
+      reader.resolveManifest(name, reference, sharedCall(call)),
+    ),
+  );
+  if (asked.kind !== 'answer') return { outcome: asked.kind, error: asked.error, host: asked.host, warnings: [] };
+  const { value, host, warnings } = asked;
+  const isSame = copy.descriptor?.digest === value.digest;
+  noteIs(asker, question, { descriptor: value, host });
+  if (!isDigest(reference)) {
+    if (isSame) await context.store.cache.keepTag(place.local, reference, value.digest);
+    else expectContent(asker, question, value.digest);
+  }
+  return { outcome: isSame ? 'same' : 'moved', descriptor: value, host, warnings };
+}
+
+function expectContent({ awaited }: Asker, { place, reference }: ManifestQuestion, digest: Digest): void {
+  if (isDigest(reference)) return;
+  const key = `${place.local}@${digest}`;
+  awaited.set(key, new Set([...(awaited.get(key) ?? []), reference]), AWAITED_ENTRY_BYTES);
+}
+
+/** A tag that moved to what is here already: nothing to fetch. */
+async function takeFromHere({ context }: Asker, { place, reference }: ManifestQuestion, digest: Digest) {
+  const { store } = context;
+  const here = await descriptorHere(context, place.local, digest);
+  if (!here || isDigest(reference)) return undefined;
+  if (!(await store.cache.keepTag(place.local, reference, digest))) return undefined;
+  const { value } = await store.getManifest(place.local, digest, KEEPER);
+  return { descriptor: value.descriptor, bytes: value.bytes };
+}
+
+/** One GET, by the reference asked for or by the digest that its tag has moved to. What comes is kept and noted. */
+async function fetchAs(
+  asker: Asker,
+  question: ManifestQuestion,
+  reference: ManifestQuestion['reference'],
+): Promise<Learned> {
+  const { context } = asker;
+  const asked = await fetchManifest(context, question, reference);
+  if (asked.kind !== 'answer') return { outcome: asked.kind, error: asked.error, host: asked.host, warnings: [] };
+  const { value, host } = asked;
+  const { descriptor, bytes } = value;
+  const { local } = question.place;
+  const kept = await keepManifest(context, question.place, {
+    ...value,
+    tags: tagsOf(asker, question, descriptor.digest),
+  });
+  noteIs(asker, question, { descriptor, host });
+  context.platforms.learn(local, descriptor, bytes);
+  return { outcome: 'moved', descriptor, bytes, host, warnings: [...asked.warnings, ...kept] };
+}
+
+/** The tags that a manifest is kept under: the one asked for, and those whose content it is that was awaited. */
+function tagsOf({ context, awaited }: Asker, { place, reference }: ManifestQuestion, digest: Digest): TagName[] {
+  const key = `${place.local}@${digest}`;
+  const waiting = [...(awaited.get(key) ?? [])];
+  awaited.delete(key);
+  const current = waiting.filter((tag) => context.state.peek(place.local, tag)?.digest === digest);
+  return [...new Set(isDigest(reference) ? current : [reference, ...current])];
+}
+
+type Said = { readonly descriptor: Descriptor; readonly host: string };
+
+function noteIs({ context }: Asker, { place, reference, wants }: ManifestQuestion, { descriptor, host }: Said): void {
+  const { state, clock } = context;
+  const known = state.peek(place.local, reference);
+  if (isDigest(reference) && wants === 'manifest') {
+    // A digest that is here needs no note; that it was not there before is no longer true.
+    if (known) state.forget(place.local, reference);
+    return;
+  }
+  const { digest, mediaType, size } = descriptor;
+  const checkedAtMs = clock.now();
+  const changedAtMs = known?.digest === digest ? known.changedAtMs : checkedAtMs;
+  const what = { repository: place.local, reference, digest, mediaType, sizeBytes: size };
+  state.save({ ...what, checkedAtMs, changedAtMs, upstream: host });
+}
