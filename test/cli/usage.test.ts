@@ -195,6 +195,23 @@ describe('config', () => {
     const { code, stdout } = await here.run('config check -o json');
     expect([code, JSON.parse(stdout).items.length]).toEqual([2, 2]);
   });
+  test('check warns of what is allowed and may not be meant, and has not failed', async () => {
+    writeFileSync(
+      join(bad.path, 'open.yaml'),
+      `version: 1
+namespaces:
+  team: { type: hosted }
+  all: { type: virtual, members: [team] }
+access: { anonymous: [{ repositories: ["all/**"], actions: [pull] }] }
+`,
+    );
+    expect(await here.run('config check --config open.yaml')).toEqual({
+      code: 0,
+      stdout:
+        'open.yaml:4:35  warning: anybody may pull all, and with it all of team that it shows; access.anonymous does not open team itself\nThe configuration is good; 1 warning.\n',
+      stderr: '',
+    });
+  });
   test('every other command refuses it with the same lines', async () => {
     const { code, stderr } = await here.run('serve');
     expect(code).toBe(2);

@@ -220,6 +220,14 @@ describe('warnings', () => {
   }
 });
 
+test('two namespaces of one upstream: which one ?ns= leads to', () => {
+  const namespaces =
+    '  a: { type: proxy, upstream: docker.io }\n  b: { type: proxy, upstream: [quay.io, docker.io] }\n  c: { type: proxy, upstream: quay.io/x }';
+  expect(problemsOf(namespaces)).toEqual([
+    'e.yaml:4:31  warning: docker.io is the upstream of a too: clients that ask with ?ns= are answered by a',
+  ]);
+});
+
 describe('sizes', () => {
   const cases = [
     { text: '200GB', bytes: 200e9 },

@@ -1,11 +1,31 @@
 import { compileGlob } from '#core/std';
 import { wrong } from './finding.ts';
 import type { Finding } from './issue.ts';
-import { type MemberConfig, memberOf } from './namespace.ts';
+import { listOf, type MemberConfig, memberOf } from './namespace.ts';
 import type { Config } from './schema.ts';
 
 /** What is allowed and may still not be meant. */
-export function warningsOf({ namespaces, access }: Config): Finding[] {
+export function warningsOf(config: Config): Finding[] {
+  return [...narrowMembers(config), ...sameUpstreams(config)];
+}
+
+/** Clients that name the registry alone (`?ns=`) reach one of two. */
+function sameUpstreams({ namespaces }: Config): Finding[] {
+  const firstOf = new Map<string, string>();
+  return Object.entries(namespaces ?? {}).flatMap(([name, namespace]) => {
+    if (namespace.type !== 'proxy') return [];
+    return listOf(namespace.upstream).flatMap((upstream) => {
+      const first = firstOf.get(upstream);
+      firstOf.set(upstream, first ?? name);
+      if (first === undefined) return [];
+      const message = `${upstream} is the upstream of ${first} too: clients that ask with ?ns= are answered by ${first}`;
+      return [wrong(['namespaces', name, 'upstream'], message)];
+    });
+  });
+}
+
+/** Whoever may pull a virtual namespace sees what its members show there. */
+function narrowMembers({ namespaces, access }: Config): Finding[] {
   const rules = access?.anonymous.filter(({ actions }) => actions.includes('pull')) ?? [];
   const globs = rules.flatMap(({ repositories }) => repositories);
   const isOpen = matcherOf(globs);
