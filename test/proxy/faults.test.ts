@@ -6,7 +6,7 @@ import { rows } from './upstream-faults.ts';
 // Two servers, and rows that hang until we give up.
 const setupMs = 60_000;
 // Clients wait for half a minute or so: an answer must come before.
-const answerMs = 25_000;
+const answerMs = 30_000;
 
 let stage: FaultStage;
 const answers = new Map<string, Promise<Seen>>();
