@@ -7,7 +7,10 @@ export interface Part {
   readonly digest: Digest;
   /** Bytes that are here and may be read. After a restart: those that were kept. */
   readonly offset: number;
-  /** Adds bytes at `offset`. Answers when the next may come: the disk may be a bounded way behind. Throws INSUFFICIENT_STORAGE. */
+  /**
+   * Adds bytes at `offset`. Answers when the next may come: the disk may be a bounded way behind. The chunk is not
+   * copied: nobody changes it any more. Throws INSUFFICIENT_STORAGE, BLOB_TOO_LARGE.
+   */
   append(chunk: Uint8Array): Promise<void>;
   /** Bytes from `start` up to `end`, which is at most `offset`. Any number of readers, also after `commit`. */
   read(range: { readonly start: number; readonly end: number }): ByteStream;
@@ -68,11 +71,16 @@ export interface CacheKeeping {
   linkBlob(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined>;
   /**
    * Notes a use; nobody waits, uses are written in batches. Using one thing uses what hangs together with it: a manifest
-   * its blobs, children and the indexes that name it, with their tags.
+   * its blobs, children and the indexes that name it, with their tags; a blob the manifest that alone names it. Of what
+   * is not here, or was pushed, nothing is noted.
    */
   touch(repository: RepositoryName, digest: Digest): void;
   usage(namespace: RepositoryName): Promise<CacheUsage>;
-  /** Drops what was used longest ago until the namespace holds no more than `targetBytes`. Readers of it are not cut. */
+  /**
+   * Drops what was used longest ago until the namespace holds no more than `targetBytes`: a manifest that hangs on no
+   * other goes with all that hangs on it, and what was pushed never. Readers are not cut. Files are gone when it
+   * resolves, some seconds later.
+   */
   evict(namespace: RepositoryName, eviction: Eviction): Promise<Evicted>;
 }
 

@@ -35,16 +35,20 @@ export async function evict(context: StoreContext, namespace: RepositoryName, ev
   const isEnough = () => usage.bytes - evicted.bytes <= eviction.targetBytes;
   if (isEnough()) return evicted;
   loose.sort((left, right) => left.usedAtMs - right.usedAtMs);
-  for await (const candidate of candidates(context, namespace, loose)) {
-    if (await isPinned(context, candidate, eviction)) continue;
-    const gone = await drop(context, namespace, candidate);
-    evicted.bytes += gone.bytes;
-    evicted.manifests += gone.manifestCount;
-    evicted.blobs += gone.blobCount;
-    await files.add(gone.unlinked);
-    if (isEnough()) break;
+  try {
+    for await (const candidate of candidates(context, namespace, loose)) {
+      if (await isPinned(context, candidate, eviction)) continue;
+      const gone = await drop(context, namespace, candidate);
+      evicted.bytes += gone.bytes;
+      evicted.manifests += gone.manifestCount;
+      evicted.blobs += gone.blobCount;
+      files.add(gone.unlinked);
+      if (isEnough()) break;
+    }
+  } finally {
+    // What was dropped is gone from the catalog, whatever ended the eviction.
+    await files.end();
   }
-  await files.end();
   return evicted;
 }
 
@@ -106,22 +110,31 @@ async function drop(context: StoreContext, namespace: RepositoryName, candidate:
   return await context.cache.change(name, write, ({ manifests, tags }) => [...manifests, ...(tags as never[])]);
 }
 
-/** Takes files away once the answers that were given before have opened them. */
+/** Takes files away once the answers that were given before have opened them; eviction goes on meanwhile. */
 function createRemovals(context: StoreContext) {
   let waiting: Digest[] = [];
-  const end = async () => {
-    const digests = waiting;
-    waiting = [];
-    if (digests.length === 0) return;
+  const batches: Promise<void>[] = [];
+  const remove = async (digests: readonly Digest[]) => {
     await context.clock.sleep(READ_DRAIN_MS);
     for (const digest of digests) await removeFile(context, digest);
   };
+  const startBatch = () => {
+    if (waiting.length === 0) return;
+    const batch = remove(waiting);
+    waiting = [];
+    // Its failure is met at the end.
+    batch.catch(() => {});
+    batches.push(batch);
+  };
   return {
-    async add(digests: readonly Digest[]) {
+    add(digests: readonly Digest[]) {
       waiting.push(...digests);
-      if (waiting.length >= REMOVED_TOGETHER) await end();
+      if (waiting.length >= REMOVED_TOGETHER) startBatch();
     },
-    end,
+    async end() {
+      startBatch();
+      await Promise.all(batches);
+    },
   };
 }
 

@@ -12,8 +12,8 @@ import type { StoreContext } from './context.ts';
 
 /** Rows looked at in one go: some milliseconds, between which requests are served. */
 const PAGE_ROWS = 1000;
-/** Repositories have rows of their own to look at. */
-const REPOSITORIES_PAGE = 50;
+/** Repositories have some hundred rows of their own to look at. */
+const REPOSITORIES_PAGE = 10;
 
 /** A blob that no manifest of its repository names. */
 export type LooseBlob = { readonly repository: number; readonly blob: number; readonly usedAtMs: number };

@@ -7,7 +7,7 @@ export type WritePoint = (name: string) => void | Promise<void>;
 /**
  * Names every change that a store makes on disk: `fs:<act>:<place>:before` and `:after`.
  * Acts: open, write, truncate, datasync, rename, unlink, mkdir, fsync-dir. Places: the first part of the path in the
- * store's folder (`uploads`, `blobs`, `trash`, `quarantine`, `format.new`, `format`), of a rename where it goes to, or `folder`.
+ * store's folder (`uploads`, `parts`, `blobs`, `trash`, `quarantine`, `format.new`, `format`), of a rename where it goes to, or `folder`.
  */
 export function withWritePoints(fs: StoreFs, folder: string, point: WritePoint): StoreFs {
   const around = async <T>(act: string, path: string, work: () => Promise<T>): Promise<T> => {
