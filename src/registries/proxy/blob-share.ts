@@ -65,6 +65,12 @@ function isOnItsWay({ context }: Sharing, { place, digest }: BlobQuestion): 'her
   return flight.repositories.includes(place.local) ? 'here' : 'elsewhere';
 }
 
+/** Of a blob that is being downloaded for this repository. */
+export function sizeOnItsWay({ context }: Sharing, { place, digest }: BlobQuestion): number | undefined {
+  const flight = context.flights.find(digest);
+  return flight?.repositories.includes(place.local) && flight.sizeBytes > 0 ? flight.sizeBytes : undefined;
+}
+
 export function wishOf({ context }: Sharing, { place, digest }: BlobQuestion): FlightWish {
   const sources = context.upstreams.flatMap(({ upstream: { host, reader } }, index) => {
     const repository = place.upstream[index];

@@ -1,7 +1,7 @@
-import { type Descriptor, type Digest, isRegistryError } from '#core/oci';
+import { type Descriptor, type Digest, isRegistryError, MediaType } from '#core/oci';
 import { type BlobAnswer, type BlobOptions, type Call, type Reader, rangeWithin, type Served } from '#core/registry';
 import { checkPatience, toldBlobError } from './blob-error.ts';
-import { createSharing, isOpen, type Shared, type Sharing, share, wishOf } from './blob-share.ts';
+import { createSharing, isOpen, type Shared, type Sharing, share, sizeOnItsWay, wishOf } from './blob-share.ts';
 import { noteAnswer, type Place, type ProxyContext, placeOf, servedHow } from './context.ts';
 import { type BlobQuestion, KEEPER, orUndefined } from './copy.ts';
 
@@ -64,10 +64,18 @@ async function fromStore(context: ProxyContext, { place, digest, call }: BlobQue
   return { value: here.value, served: servedHow(context, HIT) };
 }
 
-/** A HEAD is asked upstream: it is free, and a download that nobody reads is not. */
+/**
+ * A HEAD is asked upstream: it is free, and a download that nobody reads is not. One that is on its way to this
+ * repository answers for itself: whoever wants a range asks for the size first.
+ */
 async function resolveCold(sharing: Sharing, question: BlobQuestion): Promise<Served<Descriptor>> {
   const { context } = sharing;
   const { place, digest, call } = question;
+  const size = sizeOnItsWay(sharing, question);
+  if (size !== undefined) {
+    const reason = 'being downloaded';
+    return { value: { mediaType: MediaType.octets, digest, size }, served: servedHow(context, { ...COLD, reason }) };
+  }
   const value = await sharing.confirm(place, digest, call);
   // Whoever asks is about to get it: then it needs no second question.
   await context.store.cache.linkBlob(place.local, digest);
