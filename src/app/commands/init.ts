@@ -26,6 +26,9 @@ namespaces:
   team:
     type: hosted
     immutableTags: [semver]   # 1.2.3 never moves once it is set; latest does
+  # hub:                      # Docker Hub through here: streamed at once, kept, served on when it is down
+  #   type: proxy
+  #   upstream: docker.io
 
 # Hosts outside. Without an entry: HTTPS, and the credentials that docker has.
 # registries:
