@@ -12,14 +12,20 @@ export type RateLimit = {
 
 /**
  * The rate limit in a response's headers, or undefined.
- * Source: docs.docker.com "Pull usage" (`ratelimit-limit: 100;w=21600`) and the IETF draft ratelimit-headers.
+ * Source: docs.docker.com "Pull usage" (`ratelimit-limit: 100;w=21600`), GitHub's `x-ratelimit-…`, and the IETF draft
+ * ratelimit-headers in its three forms: a header each, `RateLimit: limit=…, remaining=…, reset=…`, and
+ * `RateLimit: "name";r=…;t=…` with `RateLimit-Policy: "name";q=…;w=…`.
  */
 export function parseRateLimit(headers: Headers, nowMs: number): RateLimit | undefined {
-  const limit = first(headers, ['ratelimit-limit', 'x-ratelimit-limit']);
-  const remaining = first(headers, ['ratelimit-remaining', 'x-ratelimit-remaining']);
+  const all = headers.get('ratelimit')?.slice(0, MAX_LENGTH) ?? undefined;
+  const policy = headers.get('ratelimit-policy')?.slice(0, MAX_LENGTH) ?? undefined;
+  const limit = first(headers, ['ratelimit-limit', 'x-ratelimit-limit']) ?? member(all, 'limit') ?? member(policy, 'q');
+  const remaining =
+    first(headers, ['ratelimit-remaining', 'x-ratelimit-remaining']) ?? member(all, 'remaining') ?? member(all, 'r');
   if (limit === undefined && remaining === undefined) return undefined;
-  const windowSeconds = windowOf(limit) ?? windowOf(remaining);
-  const resetSeconds = resetOf(first(headers, ['ratelimit-reset', 'x-ratelimit-reset']), nowMs);
+  const windowSeconds = windowOf(limit) ?? windowOf(remaining) ?? windowOf(policy);
+  const reset = first(headers, ['ratelimit-reset', 'x-ratelimit-reset']) ?? member(all, 'reset') ?? member(all, 't');
+  const resetSeconds = resetOf(reset, nowMs);
   const source = headers.get('docker-ratelimit-source')?.slice(0, 128);
   return {
     ...optional('limit', countOf(limit)),
@@ -41,6 +47,14 @@ function first(headers: Headers, names: readonly string[]): string | undefined {
     if (value) return value;
   }
   return undefined;
+}
+
+/** Real ones have some dozen characters. */
+const MAX_LENGTH = 1024;
+
+/** `name=value` of a list: the first of that name. */
+function member(text: string | undefined, name: string): string | undefined {
+  return new RegExp(`(?:^|[;,\\s])${name}=(\\d{1,12})`).exec(text ?? '')?.[1];
 }
 
 function countOf(text: string | undefined): number | undefined {
