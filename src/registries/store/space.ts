@@ -68,7 +68,7 @@ function blobsOf(context: StoreContext, repository: number) {
 
 async function* repositoriesOf({ database, clock }: StoreContext, namespace: string): AsyncGenerator<RepositoryRow> {
   for (let after = ''; ; ) {
-    const rows = await readNamespace(database, namespace, after, REPOSITORIES_PAGE);
+    const rows = await readNamespace(database, { namespace, after, limit: REPOSITORIES_PAGE });
     yield* rows;
     const last = rows.at(-1);
     if (!last) return;

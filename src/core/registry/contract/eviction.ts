@@ -2,7 +2,7 @@ import { expect } from 'bun:test';
 import { type Digest, digestOf, type RepositoryName } from '#core/oci';
 import type { CacheStore, Eviction } from '../cache-store.ts';
 import type { CacheCheck } from './cache-store.ts';
-import { keep } from './keep.ts';
+import { keep, type Tagged } from './keep.ts';
 import {
   bytesOf,
   pushImage,
@@ -38,8 +38,8 @@ async function bring(store: CacheStore, name: string, { digest, bytes }: SampleB
 }
 
 /** Pulls an image through: the manifest first, as clients do. Uses are told apart by the millisecond. */
-async function pull(store: CacheStore, name: string, image: SampleImage, tags: readonly string[] = []): Promise<void> {
-  await keep(store, name, image, tags);
+async function pull(store: CacheStore, name: string, image: Tagged<SampleImage>): Promise<void> {
+  await keep(store, name, image);
   for (const blob of image.blobs) {
     const isHere = await store.cache.linkBlob(repo(name), blob.digest);
     if (!isHere) await bring(store, name, blob);
@@ -86,9 +86,9 @@ function usageContract(check: CacheCheck): void {
 
   check('counts what a namespace holds, each content once', async (store) => {
     const image = imageOf('first');
-    await pull(store, redis, image, ['7', 'latest']);
+    await pull(store, redis, { ...image, tags: ['7', 'latest'] });
     await pull(store, nginx, image);
-    await pull(store, outside, imageOf('other'), ['1']);
+    await pull(store, outside, { ...imageOf('other'), tags: ['1'] });
     const bytes = image.bytes.byteLength + image.config.bytes.byteLength + LAYER_BYTES;
     expect(await store.cache.usage(hub)).toEqual({ bytes, repositories: 2, tags: 2, manifests: 1, blobs: 2 });
     expect(await store.cache.usage(redis)).toMatchObject({ bytes, repositories: 1 });
@@ -127,11 +127,11 @@ function orderContract(check: CacheCheck): void {
 
   check('drops all for a target of nothing, and fetches it again afterwards', async (store) => {
     const images = ['a', 'b', 'c', 'd'].map(imageOf);
-    for (const image of images) await pull(store, redis, image, ['latest']);
+    for (const image of images) await pull(store, redis, { ...image, tags: ['latest'] });
     const evicted = await store.cache.evict(hub, { targetBytes: 0, isPinned: notPinned });
     expect(evicted).toMatchObject({ manifests: 4, blobs: 8 });
     expect(await store.cache.usage(hub)).toEqual({ bytes: 0, repositories: 0, tags: 0, manifests: 0, blobs: 0 });
-    for (const image of images) await pull(store, redis, image, ['latest']);
+    for (const image of images) await pull(store, redis, { ...image, tags: ['latest'] });
     for (const image of images) expect(await has(store, redis, image)).toEqual(whole);
   });
 
@@ -169,10 +169,10 @@ function togetherContract(check: CacheCheck): void {
   check('a pull of a child by digest keeps its index, its siblings and the tag', async (store) => {
     const children = [imageOf('amd64'), imageOf('arm64')] as const;
     const index = sampleIndex(children);
-    await keep(store, redis, index, ['7']);
+    await keep(store, redis, { ...index, tags: ['7'] });
     for (const child of children) await pull(store, redis, child);
     const other = imageOf('other');
-    await pull(store, redis, other, ['6']);
+    await pull(store, redis, { ...other, tags: ['6'] });
     await touch(store, redis, children[0].descriptor.digest);
     expect(await free(store, 1)).toMatchObject({ manifests: 1, blobs: 2 });
     expect((await store.getManifest(redis, tag('7'), call)).value.bytes).toEqual(index.bytes);
@@ -184,11 +184,11 @@ function togetherContract(check: CacheCheck): void {
     const child = imageOf('amd64');
     const index = sampleIndex([child]);
     const signature = sampleImage('signature', { subject: index.descriptor, layers: 1 });
-    await keep(store, redis, index, ['7', 'latest']);
-    await pull(store, redis, child, ['7-amd64']);
+    await keep(store, redis, { ...index, tags: ['7', 'latest'] });
+    await pull(store, redis, { ...child, tags: ['7-amd64'] });
     await pull(store, redis, signature);
     const other = imageOf('other');
-    await pull(store, redis, other, ['6']);
+    await pull(store, redis, { ...other, tags: ['6'] });
     expect(await free(store, 1)).toMatchObject({ manifests: 3, blobs: 4 });
     expect((await store.tags(redis, { limit: 10 }, call)).value.items).toEqual([tag('6')]);
     expect((await store.referrers(redis, index.descriptor.digest, {}, call)).value.items).toEqual([]);
@@ -199,9 +199,9 @@ function togetherContract(check: CacheCheck): void {
   check('what another index or image needs stays', async (store) => {
     const [common, own] = [imageOf('common'), imageOf('own')];
     const [old, recent] = [sampleIndex([common, own]), sampleIndex([common])];
-    await keep(store, redis, old, ['old']);
+    await keep(store, redis, { ...old, tags: ['old'] });
     for (const child of [common, own]) await pull(store, redis, child);
-    await keep(store, redis, recent, ['recent']);
+    await keep(store, redis, { ...recent, tags: ['recent'] });
     await Bun.sleep(2);
     await touch(store, redis, recent.descriptor.digest);
     await free(store, 1);
@@ -239,10 +239,10 @@ function staysContract(check: CacheCheck): void {
   check('what is pinned stays, whatever its age', async (store) => {
     const child = imageOf('amd64');
     const index = sampleIndex([child]);
-    await keep(store, redis, index, ['7.2']);
+    await keep(store, redis, { ...index, tags: ['7.2'] });
     await pull(store, redis, child);
     const other = imageOf('other');
-    await pull(store, nginx, other, ['7.2']);
+    await pull(store, nginx, { ...other, tags: ['7.2'] });
     const isPinned: Eviction['isPinned'] = (name, pinned) => name === redis && pinned.startsWith('7');
     const evicted = await store.cache.evict(hub, { targetBytes: 0, isPinned });
     expect(evicted).toMatchObject({ manifests: 1, blobs: 2 });
@@ -253,7 +253,7 @@ function staysContract(check: CacheCheck): void {
 
   check('content of other namespaces stays there', async (store) => {
     const image = imageOf('shared');
-    for (const name of [redis, outside]) await pull(store, name, image, ['1']);
+    for (const name of [redis, outside]) await pull(store, name, { ...image, tags: ['1'] });
     await store.cache.evict(hub, { targetBytes: 0, isPinned: notPinned });
     expect(await has(store, redis, image)).toEqual(gone);
     expect(await has(store, outside, image)).toEqual(whole);
@@ -265,7 +265,7 @@ function staysContract(check: CacheCheck): void {
 
   check('what two repositories of the namespace hold is freed with the last', async (store) => {
     const image = imageOf('twice');
-    for (const name of [redis, nginx]) await pull(store, name, image, ['1']);
+    for (const name of [redis, nginx]) await pull(store, name, { ...image, tags: ['1'] });
     const evicted = await free(store, 1);
     expect(evicted).toMatchObject({ manifests: 1, blobs: 2 });
     expect(await bytesHeld(store)).toBe(0);

@@ -18,10 +18,12 @@ const [ours, theirs] = [repo('hub/library/redis'), repo('team/private')];
 const call = testCall();
 const image = sampleImage('kept');
 
+export type Tagged<T> = T & { readonly tags?: readonly string[] };
+
 /** Keeps a manifest as the fetcher does; its blobs may be missing. */
-export async function keep(store: CacheStore, name: string, manifest: SampleManifest, tags: readonly string[] = []) {
-  const { mediaType, digest } = manifest.descriptor;
-  return await store.cache.keepManifest(repo(name), manifest.bytes, { mediaType, digest, tags: tags.map(tag) });
+export async function keep(store: CacheStore, name: string, { descriptor, bytes, tags = [] }: Tagged<SampleManifest>) {
+  const { mediaType, digest } = descriptor;
+  return await store.cache.keepManifest(repo(name), bytes, { mediaType, digest, tags: tags.map(tag) });
 }
 
 export function keepContract(check: CacheCheck): void {
@@ -32,7 +34,7 @@ export function keepContract(check: CacheCheck): void {
 
 function manifestContract(check: CacheCheck): void {
   check('keeps a manifest whose blobs are not here', async (store) => {
-    expect(await keep(store, ours, image, ['7', 'latest'])).toEqual(image.descriptor);
+    expect(await keep(store, ours, { ...image, tags: ['7', 'latest'] })).toEqual(image.descriptor);
     for (const reference of [tag('7'), tag('latest'), image.descriptor.digest]) {
       const { value } = await store.getManifest(ours, reference, call);
       expect([value.bytes, value.descriptor]).toEqual([image.bytes, image.descriptor]);
@@ -43,13 +45,13 @@ function manifestContract(check: CacheCheck): void {
 
   check('keeps an index whose children are not here', async (store) => {
     const index = sampleIndex([sampleImage('amd64'), sampleImage('arm64')]);
-    await keep(store, ours, index, ['7']);
+    await keep(store, ours, { ...index, tags: ['7'] });
     expect((await store.getManifest(ours, tag('7'), call)).value.bytes).toEqual(index.bytes);
     await expectCode(store.getManifest(ours, sampleImage('amd64').descriptor.digest, call), 'MANIFEST_UNKNOWN');
   });
 
   check('keeps the same manifest again', async (store) => {
-    for (const tags of [['7'], [], ['7.2']]) await keep(store, ours, image, tags);
+    for (const tags of [['7'], [], ['7.2']]) await keep(store, ours, { ...image, tags });
     expect((await store.tags(ours, { limit: 10 }, call)).value.items).toEqual([tag('7'), tag('7.2')]);
   });
 
@@ -71,7 +73,7 @@ function manifestContract(check: CacheCheck): void {
   });
 
   check('is seen where it is kept, and nowhere else', async (store) => {
-    await keep(store, ours, image, ['7']);
+    await keep(store, ours, { ...image, tags: ['7'] });
     await store.putBlob(theirs, { digest: sampleBlob('own').digest }, sampleBlob('own').bytes, call);
     for (const reference of [tag('7'), image.descriptor.digest]) {
       await expectCode(store.getManifest(theirs, reference, call), 'MANIFEST_UNKNOWN');
@@ -82,7 +84,7 @@ function manifestContract(check: CacheCheck): void {
 function tagContract(check: CacheCheck): void {
   check('a tag moves to a manifest that is here', async (store) => {
     const next = sampleImage('next');
-    await keep(store, ours, image, ['7']);
+    await keep(store, ours, { ...image, tags: ['7'] });
     await keep(store, ours, next);
     expect(await store.cache.keepTag(ours, tag('7'), next.descriptor.digest)).toBe(true);
     expect((await store.resolveManifest(ours, tag('7'), call)).value.digest).toBe(next.descriptor.digest);
@@ -90,7 +92,7 @@ function tagContract(check: CacheCheck): void {
 
   check('a tag does not move to a manifest that is not here, nor to that of another repository', async (store) => {
     const other = sampleImage('other');
-    await keep(store, ours, image, ['7']);
+    await keep(store, ours, { ...image, tags: ['7'] });
     await keep(store, theirs, other);
     for (const { digest } of [other.descriptor, sampleImage('nowhere').descriptor]) {
       expect(await store.cache.keepTag(ours, tag('7'), digest)).toBe(false);
@@ -112,7 +114,7 @@ function linkContract(check: CacheCheck): void {
   });
 
   check('a blob that is not here is not linked', async (store) => {
-    await keep(store, ours, image, ['7']);
+    await keep(store, ours, { ...image, tags: ['7'] });
     const { digest } = image.config;
     expect(await store.cache.findBlob(digest)).toBeUndefined();
     expect(await store.cache.linkBlob(ours, digest)).toBeUndefined();

@@ -4,8 +4,7 @@ import { unlinkManifest } from './manifest.ts';
 import { setTag } from './tag.ts';
 
 /** Names within a namespace (?1): its own, and all below it. `0` follows `/` in the order of bytes. */
-const WITHIN = (name: string, at: string) =>
-  `(${name} = ${at} OR (${name} > ${at} || '/' AND ${name} < ${at} || '0'))`;
+const WITHIN = (name: string, at: string) => `(${name} = ${at} OR (${name} > ${at} || '/' AND ${name} < ${at} || '0'))`;
 
 /** Whether a manifest (`m`, linked by `l`) hangs on another one of its repository: an index, or its subject. */
 export const HANGS = `(EXISTS (SELECT 1 FROM manifest_children c WHERE c.repository_id = l.repository_id AND c.child = m.digest)

@@ -7,8 +7,10 @@ import { UNREFERENCED_LINK } from './gc.ts';
 
 export type RepositoryRow = { readonly id: number; readonly name: RepositoryName };
 
+export type NamespacePage = { readonly namespace: string; readonly after: string; readonly limit: number };
+
 /** The repository of that name itself, and those below it. */
-export async function readNamespace(queries: Queries, namespace: string, after: string, limit: number) {
+export async function readNamespace(queries: Queries, { namespace, after, limit }: NamespacePage) {
   const first = `${namespace}/`;
   const below = await queries.read<RepositoryRow>(
     'SELECT id, name FROM repositories WHERE name > ? AND name < ? ORDER BY name LIMIT ?',
