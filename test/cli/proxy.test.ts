@@ -216,6 +216,45 @@ describe('without a server', () => {
   });
 });
 
+describe('when the upstream is gone', () => {
+  let folder: Folder;
+  let server: Awaited<ReturnType<Folder['serve']>>;
+  beforeAll(async () => {
+    const upstream = await startUpstream(['library/redis:7']);
+    folder = proxyFolder(
+      'version: 1\nnamespaces: { hub: { type: proxy, upstream: docker.io, freshFor: 1ms } }\n',
+      upstream.host,
+    );
+    server = await folder.serve();
+    await (await fetch(`http://${server.host}/v2/hub/redis/manifests/7`)).text();
+    await upstream.stop();
+  });
+  afterAll(async () => {
+    await server.stop();
+    folder.remove();
+  });
+  const get = (name: string) => fetch(`http://${server.host}/v2/hub/library/${name}`);
+
+  test('what was pulled is served on, marked, and what was not is no 404', async () => {
+    const kept = await get('redis/manifests/7');
+    expect([kept.status, kept.headers.get('x-entrepot-cache'), kept.headers.get('warning')]).toEqual([
+      200,
+      'stale-if-error',
+      expect.stringContaining('docker.io could not be reached'),
+    ]);
+    expect((await get('nope/manifests/7')).status).toBe(502);
+  });
+  test('the command line says since when, and what is here of an image', async () => {
+    // A few failures in a row, and it is left alone.
+    for (let failures = 0; failures < 5; failures++) await get('redis/manifests/7');
+    expect((await folder.shell.run('upstream list')).stdout).toContain('down after');
+    const shown = await folder.shell.run('image show hub/redis:7');
+    expect([shown.code, shown.stdout]).toEqual([0, expect.stringMatching(/^cached {5}in part: 0 of 2 blobs/m)]);
+    const warmed = await folder.shell.run('image warm hub/redis:8 --quiet');
+    expect([warmed.code, warmed.stderr]).toEqual([1, expect.stringContaining('entrepot upstream test docker.io')]);
+  });
+});
+
 describe('snippet', () => {
   const folder = proxyFolder(CONFIG, '127.0.0.1:1');
   afterAll(folder.remove);

@@ -133,11 +133,22 @@ async function platformsOf(shelf: Shelf, manifest: Manifest, children: readonly 
 async function platformOfConfig(shelf: Shelf, config: Descriptor | undefined): Promise<Platform | undefined> {
   if (!config || !/\.image\.config\.v1\+json$|container\.image\.v1\+json$/.test(config.mediaType)) return undefined;
   if (config.size > Bounds.manifestBytes) return undefined;
-  const { value } = await shelf.registry.getBlob(shelf.repository, config.digest, {}, shelf.call);
-  const bytes = await collectBytes(bodyOf(value), Bounds.manifestBytes, () => manifestTooLarge(undefined));
+  const bytes = await configBytes(shelf, config);
+  if (!bytes) return undefined;
   const { os, architecture, variant } = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Platform>;
   if (!os || !architecture) return undefined;
   return { os, architecture, ...(variant ? { variant } : {}) };
+}
+
+/** Of a proxied image of which nobody pulled more than the manifest, it is not here. */
+async function configBytes({ registry, repository, call }: Shelf, { digest }: Descriptor) {
+  try {
+    const { value } = await registry.getBlob(repository, digest, {}, call);
+    return await collectBytes(bodyOf(value), Bounds.manifestBytes, () => manifestTooLarge(undefined));
+  } catch (thrown) {
+    if (isRegistryError(thrown, 'BLOB_UNKNOWN')) return undefined;
+    throw thrown;
+  }
 }
 
 function blobBytes(manifests: readonly Manifest[]): number {
