@@ -1,3 +1,4 @@
+import { RegistryError } from '#core/oci';
 import type { ByteStream } from '#core/std';
 import { type Course, partOf } from './course.ts';
 import { freshError } from './error.ts';
@@ -11,9 +12,6 @@ export type BodyOptions = {
   /** Gets the bytes from `start` on another way, after the download failed; undefined: there is none. */
   readonly detour: (failure: unknown, start: number) => Promise<ByteStream> | undefined;
 };
-
-/** A laggard reads the part in steps of this length, and looks after each whether it has caught up. */
-const LAGGARD_STEP_BYTES = 4 * 1024 * 1024;
 
 /**
  * The bytes `start` to `end` of a download, as they land. Nothing is queued: a piece is looked for when the reader asks
@@ -50,62 +48,47 @@ export function followingBody(course: Course, options: BodyOptions): ByteStream 
   );
 }
 
-const readerOf = (stream: ByteStream) => stream.getReader();
-
 function createCursor(course: Course, { start, end, signal, detour }: BodyOptions) {
   let position = start;
-  /** What the bytes are read from when not from memory: the part, or the detour. */
-  let other: ReturnType<typeof readerOf> | undefined;
-  let isDetour = false;
-  let isDetourDone = false;
-  const isAtEnd = () => {
-    if (isDetour) return isDetourDone;
-    return position >= end && (end !== course.sizeBytes || course.isVerified);
-  };
+  let detoured: Detoured | undefined;
   const give = (bytes: Uint8Array) => {
     position += bytes.byteLength;
     course.wasGiven = true;
     return bytes;
   };
-  const drop = () => {
-    other?.cancel().catch(() => {});
-    other = undefined;
-  };
-  const fromOther = async (): Promise<Uint8Array | undefined> => {
-    const piece = await other?.read();
-    if (piece?.value) return give(piece.value);
-    other = undefined;
-    // Another way has an end of its own, which is also where it lets go of its connection.
-    isDetourDone = isDetour;
-    if (isDetour && position < end) throw freshError(course.failure);
-    return undefined;
-  };
   const afterFailure = async () => {
-    drop();
     const way = detour(course.failure, position);
     if (!way) throw freshError(course.failure);
-    isDetour = true;
-    other = readerOf(await way);
+    detoured = createDetoured(await way);
+  };
+  const reread = async (visible: number): Promise<Uint8Array | undefined> => {
+    course.wasGiven = true;
+    try {
+      return give(await course.rereads.at(partOf(course), position, visible));
+    } catch (thrown) {
+      // With a failure the part is taken away from under its readers: that is looked at next.
+      if (course.failure === undefined) throw thrown;
+      return undefined;
+    }
   };
   /** What can be had now; undefined: look again, something changed. */
   const step = async (): Promise<Uint8Array | undefined> => {
-    if (course.failure !== undefined && !isDetour) await afterFailure();
-    if (other) return await fromOther();
+    if (detoured) return await detoured.next(() => position >= end, give);
+    if (course.failure !== undefined) return await afterFailure().then(() => undefined);
     const visible = Math.min(end, course.visibleBytes);
     const near = course.tip.at(position, visible);
     if (near) return give(near);
-    if (position < visible) {
-      course.wasGiven = true;
-      const stepEnd = Math.min(visible, position + LAGGARD_STEP_BYTES);
-      other = readerOf(partOf(course).read({ start: position, end: stepEnd }));
-    } else {
-      await course.waiting.until(position, signal);
-    }
+    if (position < visible) return await reread(visible);
+    await course.waiting.until(position, signal);
     return undefined;
+  };
+  const isAtEnd = () => {
+    if (detoured) return detoured.isDone();
+    return position >= end && (end !== course.sizeBytes || course.isVerified);
   };
   return {
     isAtEnd,
-    drop,
+    drop: () => detoured?.drop(),
     /** The next bytes; undefined at the end. */
     async next(): Promise<Uint8Array | undefined> {
       while (true) {
@@ -114,6 +97,27 @@ function createCursor(course: Course, { start, end, signal, detour }: BodyOption
         const bytes = await step();
         if (bytes) return bytes;
       }
+    },
+  };
+}
+
+type Detoured = ReturnType<typeof createDetoured>;
+
+/** Another way has an end of its own, which is also where it lets go of its connection. */
+function createDetoured(body: ByteStream) {
+  const reader = body.getReader();
+  let isDone = false;
+  return {
+    isDone: () => isDone,
+    async next(isComplete: () => boolean, give: (bytes: Uint8Array) => Uint8Array): Promise<Uint8Array | undefined> {
+      const { done, value } = await reader.read();
+      if (!done) return give(value);
+      if (!isComplete()) throw new RegistryError('UPSTREAM_UNAVAILABLE', 'a blob that was passed through ended early');
+      isDone = true;
+      return undefined;
+    },
+    drop() {
+      reader.cancel().catch(() => {});
     },
   };
 }

@@ -3,6 +3,7 @@ import type { CacheKeeping, Part, PartStore } from '#core/registry';
 import type { Clock, Log } from '#core/std';
 import type { ProxyEvent } from '../types.ts';
 import type { FlightLimits } from './limits.ts';
+import { createRereads, type Rereads } from './reread.ts';
 import { createTip, type Tip } from './tip.ts';
 
 export type FlightContext = {
@@ -13,8 +14,10 @@ export type FlightContext = {
   readonly log: Log;
   readonly observe: (event: ProxyEvent) => void;
   readonly limits: FlightLimits;
-  /** How many of its newest bytes a download may keep in memory now. */
+  /** How many of its newest bytes a download may keep in memory now; and as many that were read back. */
   readonly tipBytes: () => number;
+  /** So much memory was taken that will be garbage soon. */
+  readonly onUsed: (sizeBytes: number) => void;
 };
 
 /** How far a download is: the flight moves it on, bodies follow it. */
@@ -24,6 +27,7 @@ export type Course = {
   /** Absent before it is open, and after its bytes proved wrong. */
   part: Part | undefined;
   tip: Tip;
+  readonly rereads: Rereads;
   /** Known once a source answered. */
   sizeBytes: number | undefined;
   /** Bytes that readers may have: the last are held back until size and digest hold. */
@@ -39,12 +43,13 @@ export type Course = {
 /** Left in memory of a blob that is stored: for readers who are about to end. */
 const STORED_TIP_BYTES = 256 * 1024;
 
-export function createCourse(digest: Digest): Course {
+export function createCourse(digest: Digest, { tipBytes, onUsed }: FlightContext): Course {
   return {
     digest,
     waiting: createWaiting(),
     part: undefined,
     tip: createTip(0),
+    rereads: createRereads({ limitBytes: tipBytes, onRead: onUsed }),
     sizeBytes: undefined,
     visibleBytes: 0,
     isVerified: false,
@@ -72,9 +77,14 @@ export function setSize(course: Course, sizeBytes: number, { limits }: FlightCon
   show(course, visibleOf(receivedBytes(course), sizeBytes, limits));
 }
 
-export async function land(course: Course, chunk: Uint8Array, { limits, tipBytes }: FlightContext): Promise<void> {
+export async function land(
+  course: Course,
+  chunk: Uint8Array,
+  { limits, tipBytes, onUsed }: FlightContext,
+): Promise<void> {
   const part = partOf(course);
   await part.append(chunk);
+  onUsed(chunk.byteLength);
   course.tip.push(chunk, tipBytes());
   show(course, visibleOf(part.offset, course.sizeBytes ?? 0, limits));
 }
@@ -94,6 +104,7 @@ export function arrive(course: Course): void {
 export function fail(course: Course, failure: unknown): void {
   course.failure = failure;
   course.tip.trim(0);
+  course.rereads.trim(0);
   course.waiting.wakeAll();
 }
 

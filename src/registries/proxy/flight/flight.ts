@@ -58,7 +58,7 @@ export function startFlight(wish: FlightWish, call: Call, context: FlightContext
   const [first] = wish.sources;
   const state: State = {
     context,
-    course: createCourse(wish.digest),
+    course: createCourse(wish.digest, context),
     call,
     stop: new AbortController(),
     repositories: new Set(),

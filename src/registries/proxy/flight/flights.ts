@@ -42,6 +42,7 @@ export function createFlights(options: FlightsOptions): Flights {
   const context: FlightContext = {
     ...options,
     limits,
+    onUsed: createSweep(limits.sweepBytes),
     tipBytes: () => Math.max(limits.tipLeastBytes, limits.tipBytes / Math.max(1, flying.size)),
   };
   const state: State = { context, flying, isClosed: false };
@@ -70,6 +71,20 @@ export function createFlights(options: FlightsOptions): Flights {
       for (const flight of all) flight.end('the server stops');
       await Promise.allSettled(all.map(({ stored }) => stored));
     },
+  };
+}
+
+/**
+ * Chunks that have been read are garbage, of which the collector sees little: their bytes are outside its heap, and
+ * 100 MB of them were seen. It is woken now and then; it works beside us.
+ */
+function createSweep(sweepBytes: number): (sizeBytes: number) => void {
+  let usedBytes = 0;
+  return (sizeBytes) => {
+    usedBytes += sizeBytes;
+    if (usedBytes < sweepBytes) return;
+    usedBytes = 0;
+    Bun.gc(false);
   };
 }
 

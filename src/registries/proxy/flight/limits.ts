@@ -13,8 +13,10 @@ export type FlightLimits = {
   readonly retry: RetryPolicy;
   /** A source that asks for more patience than this is not waited for. */
   readonly longestWaitMs: number;
-  /** The newest bytes of all downloads together that stay in memory for readers who keep up. */
+  /** The newest bytes of all downloads together that stay in memory; and as many read back for readers who fell behind. */
   readonly tipBytes: number;
+  /** The memory of so many bytes that were passed on is collected at once. */
+  readonly sweepBytes: number;
   /** What one download has of it at least, however many there are. */
   readonly tipLeastBytes: number;
   /** The end of a blob that nobody gets before size and digest hold: what is smaller is never seen unverified. */
@@ -31,6 +33,7 @@ export const DEFAULT_FLIGHT_LIMITS: FlightLimits = {
   retry: { attempts: 6, baseMs: 250, maxMs: 10_000 },
   longestWaitMs: 30_000,
   tipBytes: 8 * MIB,
+  sweepBytes: 32 * MIB,
   tipLeastBytes: 256 * 1024,
   heldBackBytes: 64 * 1024,
   unattendedBytes: GIB,
