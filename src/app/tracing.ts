@@ -57,7 +57,7 @@ function headersOf(text: string | undefined): Record<string, string> {
  * A client span until the answer's headers are there. Its query and headers are left out: tokens stand in them. No
  * trace header is sent either: what runs here is no business of somebody else's registry.
  */
-export function tracedFetch(next: typeof fetch, tracer: Tracer): typeof fetch {
+function tracedFetch(next: typeof fetch, tracer: Tracer): typeof fetch {
   const traced = async (input: Parameters<typeof fetch>[0], init?: Parameters<typeof fetch>[1]): Promise<Response> => {
     const url = new URL(input instanceof Request ? input.url : input);
     const method = init?.method ?? 'GET';

@@ -119,7 +119,7 @@ function registerCounter(registry: PromRegistry, { counts, labelNames }: Counts,
 type Sample = { readonly labels: Readonly<Record<string, string>>; readonly value: number };
 
 function registerGauges(registry: PromRegistry, { upstreams, flights }: ProxyMetricsOptions): void {
-  const gauge = (name: string, help: string, labelNames: readonly string[], read: () => readonly Sample[]) =>
+  const gauge = ({ name, help }: Named, labelNames: readonly string[], read: () => readonly Sample[]) =>
     new Gauge({
       name,
       help,
@@ -140,49 +140,49 @@ function registerGauges(registry: PromRegistry, { upstreams, flights }: ProxyMet
       }),
     );
   const account = ['upstream', 'account'];
-  gauge('entrepot_upstream_quota_limit', 'Pulls that an upstream allows in its window.', account, ofQuotas('limit'));
-  gauge('entrepot_upstream_quota_remaining', 'Pulls left of them, as last said.', account, ofQuotas('remaining'));
+  const named = (name: string, help: string): Named => ({ name: `entrepot_${name}`, help });
+  gauge(named('upstream_quota_limit', 'Pulls that an upstream allows in its window.'), account, ofQuotas('limit'));
+  gauge(named('upstream_quota_remaining', 'Pulls left of them, as last said.'), account, ofQuotas('remaining'));
+  const upstream = ['upstream'];
   gauge(
-    'entrepot_upstream_breaker',
-    'Whether an upstream is asked: 0 yes, 1 a probe is out, 2 no.',
-    ['upstream'],
+    named('upstream_breaker', 'Whether an upstream is asked: 0 yes, 1 a probe is out, 2 no.'),
+    upstream,
     ofEach(({ breaker }) => BREAKER_VALUE[breaker.state]),
   );
   gauge(
-    'entrepot_upstream_pulls',
-    'Manifests fetched since the start.',
-    ['upstream'],
+    named('upstream_pulls', 'Manifests fetched since the start.'),
+    upstream,
     ofEach(({ pulls }) => pulls),
   );
   gauge(
-    'entrepot_upstream_bytes',
-    'Bytes received since the start.',
-    ['upstream'],
+    named('upstream_bytes', 'Bytes received since the start.'),
+    upstream,
     ofEach(({ bytes }) => bytes),
   );
   gauge(
-    'entrepot_upstream_active',
-    'Requests under way.',
-    ['upstream'],
+    named('upstream_active', 'Requests under way.'),
+    upstream,
     ofEach(({ active }) => active),
   );
   gauge(
-    'entrepot_upstream_waiting',
-    'Requests that wait for a turn.',
-    ['upstream'],
+    named('upstream_waiting', 'Requests that wait for a turn.'),
+    upstream,
     ofEach(({ waiting }) => waiting),
   );
   const sum = (pick: (flight: FlightFact) => number) => () => [
     { labels: {}, value: flights().reduce((total, flight) => total + pick(flight), 0) },
   ];
-  gauge('entrepot_flights', 'Downloads under way.', [], () => [{ labels: {}, value: flights().length }]);
   gauge(
-    'entrepot_flight_readers',
-    'Readers of downloads under way.',
+    named('flights', 'Downloads under way.'),
+    [],
+    sum(() => 1),
+  );
+  gauge(
+    named('flight_readers', 'Readers of downloads under way.'),
     [],
     sum(({ readers }) => readers),
   );
-  gauge('entrepot_flight_missing_bytes', 'Bytes still to come of them.', [], sum(missingBytes));
+  gauge(named('flight_missing_bytes', 'Bytes still to come of them.'), [], sum(missingBytes));
 }
 
 function missingBytes({ sizeBytes, receivedBytes }: FlightFact): number {
