@@ -222,6 +222,35 @@ test('readers of a blob that was evicted read on, in whatever step they are', as
   expect(readdirSync(join(fixture.path, 'trash'))).toEqual([]);
 });
 
+test('what an answer was given for before an eviction can still be opened', async () => {
+  let isDrained = (): void => {};
+  const drain = new Promise<void>((resolve) => {
+    isDrained = resolve;
+  });
+  const clock: Clock = { now: () => systemClock().now(), sleep: (ms) => (ms > 0 ? drain : Promise.resolve()) };
+  const fixture = await fresh({ clock });
+  const { store } = fixture;
+  await store.putBlob(redis, { digest: blob.digest }, blob.bytes, call);
+  const answer = await store.getBlob(redis, blob.digest, {}, call);
+  const eviction = store.cache.evict(repo('hub'), { targetBytes: 0, isPinned: () => false });
+  while (await store.cache.findBlob(blob.digest)) await Bun.sleep(1);
+  await Bun.sleep(50);
+  expect(await bytesOf(answer)).toEqual(blob.bytes);
+  isDrained();
+  expect(await eviction).toMatchObject({ blobs: 1 });
+  await expect(bytesOf(answer)).rejects.toThrow();
+});
+
+test('a part that was synced on the way becomes the blob', async () => {
+  const fixture = await fresh({ limits: { partSyncBytes: 1 } });
+  const part = await fixture.store.cache.parts.open(blob.digest);
+  for (let at = 0; at < blob.bytes.byteLength; at += 65_536) await part.append(blob.bytes.slice(at, at + 65_536));
+  while (filesOf(fixture).includes(fileOf(blob, 0))) await Bun.sleep(1);
+  await part.commit([redis], blob.bytes.byteLength);
+  expect(filesOf(fixture)).toEqual([]);
+  expect(await bytesOf(await fixture.store.getBlob(redis, blob.digest, {}, call))).toEqual(blob.bytes);
+});
+
 test('the bytes of a part are written once, and become the blob by a rename', async () => {
   let writtenBytes = 0;
   const disk = diskFs();

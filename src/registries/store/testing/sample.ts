@@ -42,5 +42,5 @@ export function indexOf(children: readonly ReturnType<typeof manifestOf>[]) {
 export function growingBlobs() {
   return [blobOf('growing', GROWING_BYTES), blobOf('refused', 700), blobOf('left', 1_000)];
 }
-/** Longer than a write, so that some of it is written, and synced, while more comes. */
-const GROWING_BYTES = 1_300_000;
+/** Longer than the window of writes, so that some of it is written, and synced, while more comes. */
+const GROWING_BYTES = 2_200_000;
