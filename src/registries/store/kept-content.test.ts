@@ -8,19 +8,32 @@ import {
   type SampleBlob,
   type SampleImage,
   sampleImage,
+  sampleIndex,
   tag,
   testCall,
 } from '#core/registry/contract';
-import { type Clock, systemClock } from '#core/std';
+import { defineCommand, openSqlite } from '#core/sql';
+import { type Clock, silentLog, systemClock } from '#core/std';
+import { storeModule } from './catalog/module.ts';
+import { diskFs } from './disk-fs.ts';
+import { openFolder } from './folder.ts';
 import { layoutOf } from './layout.ts';
-import { damageManifests, type FreshStore, freshStore } from './testing/mod.ts';
+import { damageManifests, type FreshStore, freshStore, openStore, temporaryFolder } from './testing/mod.ts';
 
 const [redis, team] = [repo('hub/library/redis'), repo('team/app')];
 const call = testCall();
 const image = sampleImage('kept');
 
 let fixture: FreshStore;
-afterEach(() => fixture.dispose());
+const made: FreshStore[] = [];
+afterEach(async () => {
+  for (const each of made.splice(0)) await each.dispose();
+});
+
+async function fresh(): Promise<void> {
+  fixture = await freshStore({ clock });
+  made.push(fixture);
+}
 
 const clock: Clock = { now: () => systemClock().now(), sleep: async () => {} };
 
@@ -42,7 +55,7 @@ function damage({ digest }: SampleBlob): void {
 
 describe('gc --untagged', () => {
   test('leaves what a cache keeps by use alone, and takes what was pushed', async () => {
-    fixture = await freshStore({ clock });
+    await fresh();
     const pushed = sampleImage('pushed');
     await pulled(image);
     await pushImage(fixture.store, team, pushed);
@@ -57,7 +70,7 @@ describe('gc --untagged', () => {
   });
 
   test('what is pushed over what was kept is the pusher’s', async () => {
-    fixture = await freshStore({ clock });
+    await fresh();
     await pulled(image, ['1']);
     await pushImage(fixture.store, redis, image);
     const evicted = await fixture.store.cache.evict(repo('hub'), { targetBytes: 0, isPinned: () => false });
@@ -67,7 +80,7 @@ describe('gc --untagged', () => {
 
 describe('a scrub that finds damage', () => {
   test('in what a cache keeps forgets it; it is fetched again', async () => {
-    fixture = await freshStore({ clock });
+    await fresh();
     await pulled(image, ['1']);
     damage(image.config);
     const report = await fixture.store.scrub();
@@ -83,7 +96,7 @@ describe('a scrub that finds damage', () => {
   });
 
   test('in what is pushed too says who has to push again', async () => {
-    fixture = await freshStore({ clock });
+    await fresh();
     await pulled(image);
     await pushImage(fixture.store, team, image);
     damage(image.config);
@@ -93,7 +106,7 @@ describe('a scrub that finds damage', () => {
   });
 
   test('in a manifest of a cache forgets it', async () => {
-    fixture = await freshStore({ clock });
+    await fresh();
     await pulled(image, ['1']);
     await damageManifests(fixture);
     const report = await fixture.store.scrub();
@@ -104,7 +117,7 @@ describe('a scrub that finds damage', () => {
   });
 
   test('damage that is met before a scrub is not served, found or linked', async () => {
-    fixture = await freshStore({ clock });
+    await fresh();
     await pulled(image);
     damage(image.config);
     const { cache } = fixture.store;
@@ -114,4 +127,35 @@ describe('a scrub that finds damage', () => {
     await fetched(image.config);
     expect(await cache.linkBlob(team, image.config.digest)).toMatchObject({ size: image.config.bytes.byteLength });
   });
+});
+
+test('the catalog of a release without caches opens; what it holds is nobody’s to evict', async () => {
+  const folder = temporaryFolder();
+  const { descriptor, bytes } = sampleIndex([]);
+  const fill = defineCommand('test.fill', async (tx) => {
+    await tx.run('INSERT INTO repositories (id, name, created_at_ms) VALUES (1, ?, 0)', [redis]);
+    await tx.run('INSERT INTO manifests (id, digest, size_bytes, available, bytes) VALUES (1, ?, ?, 1, ?)', [
+      descriptor.digest,
+      bytes.byteLength,
+      bytes,
+    ]);
+    await tx.run(
+      'INSERT INTO manifest_links (repository_id, manifest_id, media_type, pushed_at_ms) VALUES (1, 1, ?, 0)',
+      [descriptor.mediaType],
+    );
+  });
+  const opened = await openFolder(folder.path, diskFs());
+  const first = { name: storeModule.name, migrations: storeModule.migrations.slice(0, 1), commands: [fill] };
+  const path = opened.layout.catalog;
+  const before = await openSqlite({ path, modules: [first], writer: 'inline', log: silentLog() });
+  await before.write(fill, undefined);
+  await before.close();
+  opened.release();
+  const { store, close } = await openStore(folder.path, { clock });
+  store.cache.touch(redis, descriptor.digest);
+  const evicted = await store.cache.evict(repo('hub'), { targetBytes: 0, isPinned: () => false });
+  expect(evicted.manifests).toBe(0);
+  expect((await store.getManifest(redis, descriptor.digest, call)).value.bytes).toEqual(bytes);
+  await close();
+  folder.dispose();
 });
