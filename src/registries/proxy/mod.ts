@@ -3,7 +3,6 @@ export { createFlights, type FlightsOptions } from './flight/flights.ts';
 export { DEFAULT_FLIGHT_LIMITS, type FlightLimits } from './flight/limits.ts';
 export { memoryProxyState } from './memory-state.ts';
 export type { CachedOptions, ProxyCare, ProxyRegistry as Proxy, Warmed, WarmOptions, WarmProgress } from './proxy.ts';
-export { proxySql } from './sql-module.ts';
 export { sqlProxyState } from './sql-state.ts';
 export type { CounterNotes, Counts, ListNotes, ProxyState, ReferenceNotes } from './state.ts';
 export * from './types.ts';
