@@ -39,7 +39,7 @@ export async function share(sharing: Sharing, question: BlobQuestion): Promise<S
   const { store } = sharing.context;
   const { place, digest, call } = question;
   const before = isOnItsWay(sharing, question);
-  if (before === 'here') return { isConfirmed: true };
+  if (before === 'here') return { isConfirmed: false };
   if ((await store.cache.findBlob(digest)) === undefined) {
     const after = isOnItsWay(sharing, question);
     // It arrived while the store was asked.
@@ -54,11 +54,6 @@ export async function share(sharing: Sharing, question: BlobQuestion): Promise<S
   return linked ? { isConfirmed: true, linked } : { isConfirmed: true };
 }
 
-/** To be asked with nothing awaited before the download is joined: another repository may have begun it just now. */
-export function isOpen(sharing: Sharing, question: BlobQuestion & { readonly shared: Shared }): boolean {
-  return question.shared.isConfirmed || isOnItsWay(sharing, question) !== 'elsewhere';
-}
-
 function isOnItsWay({ context }: Sharing, { place, digest }: BlobQuestion): 'here' | 'elsewhere' | undefined {
   const flight = context.flights.find(digest);
   if (!flight) return undefined;
@@ -71,10 +66,15 @@ export function sizeOnItsWay({ context }: Sharing, { place, digest }: BlobQuesti
   return flight?.repositories.includes(place.local) && flight.sizeBytes > 0 ? flight.sizeBytes : undefined;
 }
 
-export function wishOf({ context }: Sharing, { place, digest }: BlobQuestion): FlightWish {
+export function wishOf(
+  { context, confirm }: Sharing,
+  { place, digest, call, shared }: BlobQuestion & { readonly shared: Shared },
+): FlightWish {
   const sources = context.upstreams.flatMap(({ upstream: { host, reader } }, index) => {
     const repository = place.upstream[index];
     return repository === undefined ? [] : [{ host, repository, reader }];
   });
-  return { repository: place.local, digest, sources };
+  const wish = { repository: place.local, digest, sources };
+  // Another repository may have begun it just now.
+  return shared.isConfirmed ? wish : { ...wish, confirm: () => confirm(place, digest, call) };
 }

@@ -1,7 +1,7 @@
 import { type Descriptor, type Digest, isRegistryError, MediaType } from '#core/oci';
 import { type BlobAnswer, type BlobOptions, type Call, type Reader, rangeWithin, type Served } from '#core/registry';
 import { checkPatience, toldBlobError } from './blob-error.ts';
-import { createSharing, isOpen, type Shared, type Sharing, share, sizeOnItsWay, wishOf } from './blob-share.ts';
+import { createSharing, type Shared, type Sharing, share, sizeOnItsWay, wishOf } from './blob-share.ts';
 import { noteAnswer, type Place, type ProxyContext, placeOf, servedHow } from './context.ts';
 import { type BlobQuestion, KEEPER, orUndefined } from './copy.ts';
 
@@ -87,7 +87,6 @@ async function resolveCold(sharing: Sharing, question: BlobQuestion): Promise<Se
 async function download(sharing: Sharing, question: BlobQuestion & { readonly shared: Shared }, options: BlobOptions) {
   const { context } = sharing;
   const { place, digest, call } = question;
-  if (!isOpen(sharing, question)) await sharing.confirm(place, digest, call);
   const isFirst = context.flights.find(digest) === undefined;
   const answer = await context.flights.read(wishOf(sharing, question), options.range, call);
   const { size } = answer.value.descriptor;
@@ -100,12 +99,11 @@ async function download(sharing: Sharing, question: BlobQuestion & { readonly sh
 
 async function fetchCold(sharing: Sharing, question: BlobQuestion): Promise<Arrived> {
   const { context } = sharing;
-  const { place, digest, call } = question;
+  const { digest, call } = question;
   const shared = await share(sharing, question);
   if (shared.linked) return { descriptor: shared.linked, isNew: false };
-  if (!isOpen(sharing, { ...question, shared })) await sharing.confirm(place, digest, call);
   const isFirst = context.flights.find(digest) === undefined;
-  const descriptor = await context.flights.warm(wishOf(sharing, question), call);
+  const descriptor = await context.flights.warm(wishOf(sharing, { ...question, shared }), call);
   if (isFirst) noteBegun(context, descriptor.size);
   return { descriptor, isNew: true };
 }

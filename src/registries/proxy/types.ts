@@ -106,6 +106,11 @@ export type FlightWish = {
   readonly digest: Digest;
   /** Who has it; a download that breaks goes on at the next. */
   readonly sources: readonly FlightSource[];
+  /**
+   * Asks the upstream whether this repository has it: called before a download that others began is joined. Throws what
+   * the reader is told. Absent: it was asked.
+   */
+  readonly confirm?: () => Promise<unknown>;
 };
 export type FlightSource = {
   readonly host: string;
@@ -128,7 +133,8 @@ export type FlightFact = {
 export type Flights = {
   /**
    * Joins the flight of a digest or starts it; answers as soon as the size is known, with a body of the range that
-   * follows the download. Whoever joins from another repository has asked the upstream first whether that has it.
+   * follows the download. Whoever joins from another repository asks the upstream first whether that has it, and whoever
+   * starts it gets nothing of what only the sources of others gave.
    */
   read(wish: FlightWish, range: ByteRange | undefined, call: Call): Promise<Served<BlobAnswer>>;
   /** Downloads without a reader. */

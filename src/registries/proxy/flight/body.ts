@@ -21,9 +21,14 @@ export function followingBody(course: Course, options: BodyOptions): ByteStream 
   const cursor = createCursor(course, options);
   let isOpen = true;
   const end = () => {
-    if (isOpen) options.onEnd();
+    if (!isOpen) return;
     isOpen = false;
+    options.signal?.removeEventListener('abort', end);
+    options.onEnd();
   };
+  // Whoever leaves before it reads takes no notice of its body.
+  if (options.signal?.aborted) end();
+  else options.signal?.addEventListener('abort', end, { once: true });
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

@@ -13,6 +13,10 @@ export type Landing = {
   /** The size, as soon as a source says it. Throws RANGE_INVALID when more is here already. */
   sized(sizeBytes: number, source: FlightSource): void;
   land(chunk: Uint8Array): Promise<void>;
+  /** A source is asked now. */
+  asks(source: FlightSource): void;
+  /** Before the size is known: it is not asked again. */
+  refused(source: FlightSource, why: unknown): void;
   resumed(source: FlightSource, why: unknown): void;
 };
 
@@ -48,6 +52,7 @@ export async function download(landing: Landing, options: DownloadOptions): Prom
   let source = nextSource(options, course);
   while (true) {
     const before = landing.offset;
+    landing.asks(source);
     try {
       await transfer(source, landing, options);
       return;
@@ -106,6 +111,7 @@ async function afterFailure(thrown: unknown, failed: Failed): Promise<FlightSour
   // Before anything came each source is asked once: they try again by themselves, and somebody waits for the answer.
   const isOut = !gained && (isFinal(thrown, limits) || landing.sizeBytes === undefined);
   if (isOut) out.add(source);
+  if (isOut && landing.sizeBytes === undefined) landing.refused(source, thrown);
   if (course.fruitless >= limits.retry.attempts) throw thrown;
   const next = gained ? source : nextSource(options, course);
   // Another source may be asked at once, the same again only after a while.

@@ -18,21 +18,31 @@ import {
 } from './course.ts';
 import { download, type Landing, LandingError } from './download.ts';
 import { EndedByUs, isMismatch, keptTooLongError, lieError, whyOf } from './error.ts';
+import { createStarter, type Starter } from './starter.ts';
 
 /** One download and all who follow it. */
 export type Flight = {
   readonly digest: Digest;
   readonly course: Course;
-  /** Resolves as soon as the size is known; rejects when it never will be. */
-  readonly sized: Promise<number>;
   /** Resolves when it is stored; rejects with what it failed by. */
   readonly stored: Promise<Descriptor>;
   /** It came to nothing, and its part is being put away: whoever comes now begins anew after that. */
   isOver(): boolean;
   fact(): FlightFact;
-  /** Somebody wants it; call what is answered when that is over. */
-  attend(wish: FlightWish): () => void;
+  /** Whether it brings the blob to a repository. */
+  isFor(repository: RepositoryName): boolean;
+  /** Somebody wants it, and began it or has the upstream's word. */
+  attend(wish: FlightWish): Seat;
   end(why: string): void;
+};
+
+/** What one reader waits for. Both reject for whoever began it when its own sources have it not, and others go on. */
+export type Seat = {
+  /** Resolves as soon as the size is known; rejects when it never will be. */
+  readonly sized: Promise<number>;
+  readonly stored: Promise<Descriptor>;
+  /** To be called when that is over. */
+  leave(): void;
 };
 
 type State = {
@@ -48,6 +58,8 @@ type State = {
   readonly out: Set<FlightSource>;
   readonly brought: Set<FlightSource>;
   readonly sized: PromiseWithResolvers<number>;
+  readonly starter: Starter;
+  asked: FlightSource | undefined;
   readonly startedAtMs: number;
   host: string;
   attendants: number;
@@ -67,6 +79,8 @@ export function startFlight(wish: FlightWish, call: Call, context: FlightContext
     out: new Set(),
     brought: new Set(),
     sized: Promise.withResolvers(),
+    starter: createStarter(wish),
+    asked: undefined,
     startedAtMs: context.clock.now(),
     host: first?.host ?? '',
     attendants: 0,
@@ -81,11 +95,11 @@ export function startFlight(wish: FlightWish, call: Call, context: FlightContext
   return {
     digest: wish.digest,
     course: state.course,
-    sized: state.sized.promise,
     stored,
     isOver: () => !state.course.isVerified && (state.isOver || state.stop.signal.aborted),
     fact: () => factOf(state),
-    attend: (joining) => attend(state, joining),
+    isFor: (repository) => state.repositories.has(repository),
+    attend: (joining) => attend(state, joining, stored),
     end: (why) => state.stop.abort(new EndedByUs(wish.digest, why)),
   };
 }
@@ -110,16 +124,20 @@ function join(state: State, { repository, sources }: FlightWish): void {
   state.sources.push(...sources.filter(isNew));
 }
 
-function attend(state: State, wish: FlightWish): () => void {
+function attend(state: State, wish: FlightWish, stored: Promise<Descriptor>): Seat {
   join(state, wish);
   if (state.course.isVerified) void linkLate(state);
   state.attendants++;
   let isHere = true;
-  return () => {
-    if (!isHere) return;
-    isHere = false;
-    state.attendants--;
-    endIfUnwanted(state);
+  return {
+    sized: state.starter.unlessRefused(wish.repository, state.sized.promise),
+    stored: state.starter.unlessRefused(wish.repository, stored),
+    leave() {
+      if (!isHere) return;
+      isHere = false;
+      state.attendants--;
+      endIfUnwanted(state);
+    },
   };
 }
 
@@ -143,6 +161,7 @@ async function fly(state: State): Promise<Descriptor> {
     const flight = factOf(state);
     state.isOver = true;
     fail(course, thrown);
+    state.starter.fail(thrown);
     sized.reject(thrown);
     await keepPart(state);
     const outcome = thrown instanceof EndedByUs ? 'kept' : 'failed';
@@ -187,6 +206,7 @@ function isKeptTooLong({ course }: State, thrown: unknown): boolean {
 /** The blob may have ended where the kept part does; undefined: it is another, and gone. */
 async function keptAsWhole(state: State, keptBytes: number): Promise<Descriptor | undefined> {
   try {
+    if (state.asked) answered(state, state.asked);
     const descriptor = await commit(state, keptBytes);
     sizedAs(state, keptBytes);
     return descriptor;
@@ -216,8 +236,18 @@ function landingOf(state: State): Landing {
     get offset() {
       return receivedBytes(course);
     },
+    asks(source) {
+      state.asked = source;
+    },
+    refused(source, why) {
+      state.starter.refused(source, why);
+      // Whoever has the upstream's word goes on; alone, the flight ends with the refusal.
+      const goesOn = state.sources.some((each) => !state.out.has(each));
+      if (goesOn && state.starter.isRefused) disown(state);
+    },
     sized(sizeBytes, source) {
       state.host = source.host;
+      answered(state, source);
       const here = receivedBytes(course);
       if (sizeBytes < here) throw keptTooLongError(here, sizeBytes);
       state.brought.add(source);
@@ -236,6 +266,16 @@ function landingOf(state: State): Landing {
       context.observe({ kind: 'flight-resumed', flight, host: source.host, why: whyOf(why) });
     },
   };
+}
+
+/** A source has it: by that whoever began the flight has the upstream's word, or only others have it. */
+function answered(state: State, source: FlightSource): void {
+  if (state.starter.has(source)) state.starter.prove();
+  else disown(state);
+}
+
+function disown({ starter, repositories }: State): void {
+  if (starter.disown()) repositories.delete(starter.repository);
 }
 
 function sizedAs(state: State, sizeBytes: number): void {

@@ -13,7 +13,7 @@ import type { Flights, FlightWish, ProxyEvent } from '../types.ts';
 import { followingBody } from './body.ts';
 import type { FlightContext } from './course.ts';
 import { freshError } from './error.ts';
-import { type Flight, startFlight } from './flight.ts';
+import { type Flight, type Seat, startFlight } from './flight.ts';
 import { boundKept } from './kept.ts';
 import { DEFAULT_FLIGHT_LIMITS, type FlightLimits } from './limits.ts';
 import { passThrough, passThroughBody } from './pass-through.ts';
@@ -49,13 +49,12 @@ export function createFlights(options: FlightsOptions): Flights {
   return {
     read: (wish, range, call) => read(state, { wish, range, call }),
     async warm(wish, call) {
-      const flight = await flightOf(state, wish, call);
-      const leave = flight.attend(wish);
-      return await unlessAborted(flight.stored, call.signal)
+      const { seat } = await board(state, wish, call);
+      return await unlessAborted(seat.stored, call.signal)
         .catch((thrown) => {
           throw freshError(thrown);
         })
-        .finally(leave);
+        .finally(seat.leave);
     },
     find(digest) {
       const flight = flying.get(digest);
@@ -88,16 +87,25 @@ function createSweep(sweepBytes: number): (sizeBytes: number) => void {
   };
 }
 
-/** The flight of a digest, which begins now if there is none. */
-async function flightOf(state: State, wish: FlightWish, call: Call): Promise<Flight> {
+/**
+ * Takes a seat in the flight of a digest, which begins now if there is none. Nothing is awaited between the look at who
+ * is in it and the seat: another repository's is joined only after the upstream was asked.
+ */
+async function board(state: State, wish: FlightWish, call: Call): Promise<{ flight: Flight; seat: Seat }> {
   const { flying, context } = state;
+  let isConfirmed = wish.confirm === undefined;
   while (true) {
     if (state.isClosed) throw new RegistryError('UNAVAILABLE', 'the server stops', { hint: 'try again' });
     const flight = flying.get(wish.digest);
     if (flight === undefined) break;
     if (!flight.isOver()) {
-      context.observe({ kind: 'flight-joined', flight: flight.fact() });
-      return flight;
+      if (isConfirmed || flight.isFor(wish.repository)) {
+        context.observe({ kind: 'flight-joined', flight: flight.fact() });
+        return { flight, seat: flight.attend(wish) };
+      }
+      await wish.confirm?.();
+      isConfirmed = true;
+      continue;
     }
     // Its part is being put away: one hand at a time holds it.
     await unlessAborted(flight.stored, call.signal).catch(() => call.signal?.throwIfAborted());
@@ -115,19 +123,18 @@ async function flightOf(state: State, wish: FlightWish, call: Call): Promise<Fli
       );
     },
   );
-  return flight;
+  return { flight, seat: flight.attend(wish) };
 }
 
 type Read = { readonly wish: FlightWish; readonly range: ByteRange | undefined; readonly call: Call };
 
 async function read(state: State, { wish, range, call }: Read): Promise<Served<BlobAnswer>> {
-  const flight = await flightOf(state, wish, call);
-  const leave = flight.attend(wish);
+  const { flight, seat } = await board(state, wish, call);
   try {
-    const sizeBytes = await unlessAborted(flight.sized, call.signal);
-    return answerOf(flight, { wish, call, leave, ...rangeWithin(sizeBytes, range) });
+    const sizeBytes = await unlessAborted(seat.sized, call.signal);
+    return answerOf(flight, { wish, call, leave: seat.leave, ...rangeWithin(sizeBytes, range) });
   } catch (thrown) {
-    leave();
+    seat.leave();
     if (isRegistryError(thrown, 'INSUFFICIENT_STORAGE') && thrown.origin === 'local') {
       return await passThrough(wish, range, call);
     }
