@@ -72,10 +72,11 @@ async function lookAtTag(look: Look, { tag, digest, ageMs }: KnownTag): Promise<
   const common = { rule, known, pending: undefined };
   const here = await descriptorHere(context, local, digest);
   if (here) return { ...common, local: standing, descriptor: here };
-  const told = toldTo(look);
-  if (told) return { ...common, local: 'fresh', descriptor: told };
   const older = await descriptorHere(context, local, tag);
-  if (!older) return { ...common, local: 'none', descriptor: undefined };
+  if (!older) {
+    const told = toldTo(look);
+    return { ...common, local: told ? 'fresh' : 'none', descriptor: told };
+  }
   const pending = standing === 'fresh' ? digest : undefined;
   return { ...common, local: standing === 'too-old' ? standing : 'within-sie', descriptor: older, pending };
 }
@@ -101,12 +102,12 @@ function toldTo({ question, known, rule, atMs }: Look): Descriptor | undefined {
 }
 
 /** Of a manifest somebody asked about by HEAD: what the answer was. */
-export function toldDescriptor(known: KnownReference | undefined): Descriptor | undefined {
+function toldDescriptor(known: KnownReference | undefined): Descriptor | undefined {
   if (known?.digest === undefined || known.mediaType === undefined || known.sizeBytes === undefined) return undefined;
   return { mediaType: known.mediaType, digest: known.digest, size: known.sizeBytes };
 }
 
-export function ruleOf({ compiled }: ProxyContext, reference: ManifestReference): NamedRule {
+function ruleOf({ compiled }: ProxyContext, reference: ManifestReference): NamedRule {
   return isDigest(reference) ? { name: 'digest', rule: compiled.lists } : compiled.freshnessOf(reference);
 }
 

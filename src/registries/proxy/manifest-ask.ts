@@ -2,8 +2,8 @@ import { type Descriptor, type Digest, isDigest, type RegistryError, type TagNam
 import { createSingleFlight, createSizedCache, type SingleFlight, type SizedCache } from '#core/std';
 import { type Asked, askUpstream, sharedCall } from './ask.ts';
 import type { ProxyContext } from './context.ts';
-import { type Copy, descriptorHere, KEEPER, type ManifestQuestion } from './copy.ts';
-import { fetchManifest, keepManifest } from './fetch.ts';
+import { type Copy, descriptorHere, isReserved, KEEPER, type ManifestQuestion, orUndefined } from './copy.ts';
+import { type Fetched, fetchManifest, keepManifest } from './fetch.ts';
 import type { AskOutcome, Step } from './freshness.ts';
 import { refusedError } from './manifest-error.ts';
 
@@ -21,15 +21,19 @@ export type Learned = {
 export type Asker = {
   readonly context: ProxyContext;
   readonly heads: SingleFlight<Asked<Descriptor>>;
+  readonly gets: SingleFlight<Got>;
   /** Tags whose new digest is known and whose content is awaited: clients HEAD the tag, then GET the digest. */
   readonly awaited: SizedCache<ReadonlySet<TagName>>;
 };
+
+/** A GET, whose content is kept under these tags. */
+type Got = { readonly asked: Fetched; readonly tags: readonly TagName[]; readonly kept: readonly string[] };
 
 const AWAITED_BYTES = 2 * 1024 * 1024;
 const AWAITED_ENTRY_BYTES = 400;
 
 export function createAsker(context: ProxyContext): Asker {
-  return { context, heads: createSingleFlight(), awaited: createSizedCache(AWAITED_BYTES) };
+  return { context, heads: createSingleFlight(), gets: createSingleFlight(), awaited: createSizedCache(AWAITED_BYTES) };
 }
 
 /** Asks as the decision says. What comes is kept and written down; a failure is an outcome, not thrown. */
@@ -38,12 +42,16 @@ export async function ask(
   question: ManifestQuestion,
   { copy, step }: { readonly copy: Copy; readonly step: Extract<Step, { kind: 'ask' }> },
 ): Promise<Learned> {
-  if (question.wants === 'descriptor') return await askHead(asker, question, copy);
-  if (step.request === 'fetch') return await fetchAs(asker, question, question.reference);
-  if (copy.pending !== undefined && step.mayFetch) return await fetchAs(asker, question, copy.pending);
+  const isHead = question.wants === 'descriptor';
+  if (!isHead && step.request === 'fetch') return await fetchAs(asker, question, question.reference);
+  const mayFetch = step.mayFetch && !(isHead && isReserved(asker.context));
+  if (copy.pending !== undefined && mayFetch) return await fetchAs(asker, question, copy.pending);
   const head = await askHead(asker, question, copy);
   if (head.outcome !== 'moved' || !head.descriptor) return head;
-  return await follow(asker, question, { head, digest: head.descriptor.digest, mayFetch: step.mayFetch });
+  // Who asks by HEAD of what is not here gets the word alone. Where an older copy is here the new one is fetched first:
+  // a digest that is not to be had would fail the pull that the copy could have served.
+  if (isHead && !copy.descriptor) return head;
+  return await follow(asker, question, { head, digest: head.descriptor.digest, mayFetch });
 }
 
 type Moved = { readonly head: Learned; readonly digest: Digest; readonly mayFetch: boolean };
@@ -106,19 +114,34 @@ async function fetchAs(
   question: ManifestQuestion,
   reference: ManifestQuestion['reference'],
 ): Promise<Learned> {
-  const { context } = asker;
-  const asked = await fetchManifest(context, question, reference);
+  const { context, gets } = asker;
+  const { place, call } = question;
+  // A warm-up is refused earlier than others: nobody is to share that fate.
+  const key = `${call.purpose === 'warm'} ${place.local} ${reference}`;
+  const { asked, tags, kept } = await gets.run(key, () => get(asker, question, reference));
   if (asked.kind !== 'answer') return { outcome: asked.kind, error: asked.error, host: asked.host, warnings: [] };
-  const { value, host } = asked;
+  const { value, host, warnings } = asked;
   const { descriptor, bytes } = value;
-  const { local } = question.place;
-  const kept = await keepManifest(context, question.place, {
-    ...value,
-    tags: tagsOf(asker, question, descriptor.digest),
-  });
+  const tag = isDigest(question.reference) ? undefined : question.reference;
+  if (tag && !tags.includes(tag)) await context.store.cache.keepTag(place.local, tag, descriptor.digest);
   noteIs(asker, question, { descriptor, host });
+  return { outcome: 'moved', descriptor, bytes, host, warnings: [...warnings, ...kept] };
+}
+
+async function get(asker: Asker, question: ManifestQuestion, reference: ManifestQuestion['reference']): Promise<Got> {
+  const { context } = asker;
+  const { local } = question.place;
+  // It may have come while its absence was being found.
+  const here = isDigest(reference) ? await orUndefined(context.store.getManifest(local, reference, KEEPER)) : undefined;
+  if (here)
+    return { asked: { kind: 'answer', value: here.value, host: context.host, warnings: [] }, tags: [], kept: [] };
+  const asked = await fetchManifest(context, question, reference);
+  if (asked.kind !== 'answer') return { asked, tags: [], kept: [] };
+  const { descriptor, bytes } = asked.value;
+  const tags = tagsOf(asker, question, descriptor.digest);
+  const kept = await keepManifest(context, question.place, { descriptor, bytes, tags });
   context.platforms.learn(local, descriptor, bytes);
-  return { outcome: 'moved', descriptor, bytes, host, warnings: [...asked.warnings, ...kept] };
+  return { asked, tags, kept };
 }
 
 /** The tags that a manifest is kept under: the one asked for, and those whose content it is that was awaited. */

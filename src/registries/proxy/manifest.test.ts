@@ -68,6 +68,23 @@ describe('a pull through a proxy', () => {
     expect((await store.resolveManifest(REDIS, SEVEN, PULL)).value.digest).toBe(digest);
   });
 
+  test('a HEAD of a tag that moved fetches what it moved to: one HEAD and one GET for all', async () => {
+    const { proxy, upstream, clock } = fixture();
+    await pushImage(upstream.registry, REDIS_THERE, image, { tags: ['7'] });
+    await proxy.getManifest(REDIS, SEVEN, PULL);
+    const newer = sampleImage('redis 7, newer');
+    await pushImage(upstream.registry, REDIS_THERE, newer, { tags: ['7'] });
+    upstream.take();
+    clock.advance(10 * MINUTE);
+    const all = await Promise.all([
+      ...Array.from({ length: 10 }, () => proxy.resolveManifest(REDIS, SEVEN, PULL)),
+      ...Array.from({ length: 10 }, () => proxy.getManifest(REDIS, SEVEN, PULL)),
+    ]);
+    expect(new Set(all.map(({ served }) => served.verdict))).toEqual(new Set(['refreshed']));
+    expect((await proxy.getManifest(REDIS, newer.descriptor.digest, PULL)).served.verdict).toBe('hit');
+    expect(upstream.take()).toEqual(['HEAD library/redis:7', `GET library/redis@${newer.descriptor.digest}`]);
+  });
+
   test('a HEAD again and again, of what nobody pulls, is one question within freshFor', async () => {
     const { proxy, upstream, clock, again } = fixture();
     await pushImage(upstream.registry, REDIS_THERE, image, { tags: ['7'] });

@@ -10,7 +10,7 @@ import type { Call, ManifestAnswer, Reader, Served } from '#core/registry';
 import { createSingleFlight, type SingleFlight } from '#core/std';
 import { whileWanted } from './ask.ts';
 import { noteAnswer, type Place, type ProxyContext, placeOf, servedHow } from './context.ts';
-import { type ManifestQuestion, orUndefined, toldDescriptor } from './copy.ts';
+import { type ManifestQuestion, orUndefined } from './copy.ts';
 import { freshError } from './flight/error.ts';
 import { type Asker, createAsker } from './manifest-ask.ts';
 import { answer, type ManifestOutcome } from './manifest-flow.ts';
@@ -55,8 +55,7 @@ export function createManifests(context: ProxyContext): Manifests {
       if (sure) {
         context.platforms.check(place.local, sure.digest);
         const here = await orUndefined(store.resolveManifest(place.local, sure.digest, call));
-        const value = here?.value ?? toldDescriptor(sure.known);
-        if (value) return hit(context, place, { value, sure, bytes: 0 });
+        if (here) return hit(context, place, { value: here.value, sure, bytes: 0 });
       }
       const { descriptor, served } = await cold(state, questionOf(place, reference, { wants: 'descriptor', call }));
       return { value: descriptor, served };
@@ -101,7 +100,7 @@ async function cold(state: State, question: ManifestQuestion): Promise<ManifestO
   try {
     const outcome = await shared(state, question);
     const { verdict } = outcome;
-    const bytes = outcome.bytes?.byteLength ?? 0;
+    const bytes = question.wants === 'manifest' ? (outcome.bytes?.byteLength ?? 0) : 0;
     const isNew = verdict === 'miss' || verdict === 'refreshed';
     noteAnswer(context, place, { what: 'manifest', verdict, bytes, savedBytes: isNew ? 0 : bytes });
     if (outcome.revalidate) revalidate(state, question);
