@@ -1,4 +1,5 @@
 import { type ManifestReference, parseRepository } from '#core/oci';
+import type { Damage } from '#registries/store';
 import type { Deleted, Operations, Running, Status } from '#surface/server/api';
 import { type App, systemCall } from '../compose.ts';
 import { durationOf } from '../duration.ts';
@@ -40,16 +41,22 @@ export function createOperations(app: App, serving: () => ServingFacts | undefin
     },
     scrub: async (running) => {
       const onProgress = await scrubProgress(app, running);
-      const { blobs, blobBytes, manifests, damaged } = await app.store.scrub({ signal: running.signal, onProgress });
+      const scrubbed = await app.store.scrub({ signal: running.signal, onProgress });
+      const { blobs, blobBytes, manifests, damaged, forgotten } = scrubbed;
       return {
         blobs,
         manifests,
         readBytes: blobBytes,
-        damaged: damaged.map((damage) => ({ ...damage, repositories: [...damage.repositories] })),
+        damaged: damaged.map(damageView),
+        forgotten: forgotten.map(damageView),
       };
     },
     mirrorApply: (request, running) => applyMirrors(app, request, running),
   };
+}
+
+function damageView({ repositories, caches, ...damage }: Damage) {
+  return { ...damage, repositories: [...repositories], caches: [...caches] };
 }
 
 /** A scrub of a full disk takes hours; a line so often shows that it goes on. */

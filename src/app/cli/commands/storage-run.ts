@@ -35,12 +35,29 @@ export const scrub: CommandRun = async (context) => {
 };
 
 function scrubText(report: ScrubReport): string {
+  const { damaged, forgotten } = report;
   const read = `Read ${plural(report.blobs, 'blob')}, ${formatBytes(report.readBytes)}`;
-  if (report.damaged.length === 0) return `${read}: all as they should be.\n`;
-  const lines = report.damaged
-    .map(({ digest, reason, repositories }) => `  ${digest}  ${reason}  ${repositories.join(' ')}\n`)
+  if (damaged.length + forgotten.length === 0) return `${read}: all as they should be.\n`;
+  const pieces = [
+    ...(damaged.length === 0
+      ? []
+      : [`${plural(damaged.length, 'damaged piece')}, set aside. Push or mirror them again.\n${damageLines(damaged)}`]),
+    ...(forgotten.length === 0
+      ? []
+      : [
+          `${plural(forgotten.length, 'damaged piece')} of caches, forgotten: fetched again when asked for.\n${damageLines(forgotten)}`,
+        ]),
+  ];
+  return `${read}: ${pieces.join('')}`;
+}
+
+function damageLines(damages: ScrubReport['damaged']): string {
+  return damages
+    .map(
+      ({ digest, reason, repositories, caches }) =>
+        `  ${digest}  ${reason}  ${[...repositories, ...caches].join(' ')}\n`,
+    )
     .join('');
-  return `${read}: ${plural(report.damaged.length, 'damaged piece')}, set aside. Push or mirror them again.\n${lines}`;
 }
 
 export const status: CommandRun = async (context) => {

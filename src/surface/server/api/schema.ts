@@ -91,14 +91,21 @@ export const gcReportSchema = z
   })
   .openapi('GcReport');
 
+const damageSchema = z.object({
+  kind: z.string(),
+  digest: z.string(),
+  reason: z.string(),
+  repositories: z.array(z.string()),
+  caches: z.array(z.string()),
+});
+
 export const scrubReportSchema = z
   .object({
     blobs: z.number(),
     manifests: z.number(),
     readBytes: z.number(),
-    damaged: z.array(
-      z.object({ kind: z.string(), digest: z.string(), reason: z.string(), repositories: z.array(z.string()) }),
-    ),
+    damaged: z.array(damageSchema),
+    forgotten: z.array(damageSchema),
   })
   .openapi('ScrubReport');
 
