@@ -44,6 +44,12 @@ export function createFrames(events: FrameEvents): Frames {
 
   /** Text up to `mark`, over several pieces; the offset after it, or undefined while it is not all here. */
   function line(bytes: Uint8Array, from: number, mark: string): { text: string; next: number } | undefined {
+    if (held === '') {
+      // The usual case, and the quick one: chunks are many, and most lines come whole.
+      const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      const end = whole.indexOf(mark, from, 'latin1');
+      if (end >= 0) return { text: whole.toString('latin1', from, end), next: end + mark.length };
+    }
     const before = held.length;
     held += decoder.decode(bytes.subarray(from));
     const at = held.indexOf(mark, Math.max(0, before - mark.length));
