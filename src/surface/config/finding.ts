@@ -1,4 +1,6 @@
+import { AppError } from '#core/std';
 import { tryParseDuration } from './duration.ts';
+import { FORMS } from './field.ts';
 import { type Finding, nameOf } from './issue.ts';
 import type { Path } from './position.ts';
 import { tryParseSize } from './size.ts';
@@ -18,17 +20,18 @@ export function tried(path: Path, attempt: () => unknown): Finding[] {
     return [];
   } catch (thrown) {
     if (!(thrown instanceof Error)) throw thrown;
-    return [wrong(path, `${nameOf(path)}: ${thrown.message}`)];
+    const hint = thrown instanceof AppError && thrown.hint !== undefined ? `; ${thrown.hint}` : '';
+    return [wrong(path, `${nameOf(path)}: ${thrown.message}${hint}`)];
   }
 }
 
 export function checkDuration(text: string | undefined, path: Path): Finding[] {
   if (text === undefined || tryParseDuration(text) !== undefined) return [];
-  return [wrong(path, `${nameOf(path)}: expected a duration such as 10m, 24h or 7d, got "${text}"`)];
+  return [wrong(path, `${nameOf(path)}: expected ${FORMS.duration}, got "${text}"`)];
 }
 
 export function checkSize(text: string | undefined, path: Path): Finding[] {
   const sizeBytes = text === undefined ? 1 : tryParseSize(text);
   if (sizeBytes !== undefined && sizeBytes > 0) return [];
-  return [wrong(path, `${nameOf(path)}: expected a size such as 500MB, 200GB or 50GiB, got "${text}"`)];
+  return [wrong(path, `${nameOf(path)}: expected ${FORMS.size}, got "${text}"`)];
 }

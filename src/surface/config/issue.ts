@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { FORMS } from './field.ts';
 import { allowedKeys, typesOfKey } from './json-schema.ts';
 import { isLaterKey } from './later.ts';
 import type { Path } from './position.ts';
@@ -19,7 +20,7 @@ export function findingsOf(issue: Issue, value: unknown, around: Path = []): Fin
       if (issue.discriminator !== undefined) return [wrongWord(path, discriminators(issue), valueIn(value, path))];
       return branchMeant(issue.errors).flatMap((inner) => findingsOf(inner, value, path));
     case 'invalid_type':
-      return [wrongType(path, issue.expected, valueIn(value, path))];
+      return [wrongType(path, formOf(issue), valueIn(value, path))];
     case 'invalid_value':
       return [wrongWord(path, issue.values.map(String), valueIn(value, path))];
     case 'too_small':
@@ -51,14 +52,20 @@ function unknownKey(parent: Path, key: string, value: unknown): Finding {
   if (types.length > 0 && typeof type === 'string') {
     return { path, at: 'key', message: `"${key}"${inPlace(parent)} is for type ${types.join(' or ')}, not ${type}` };
   }
-  const meant = nearest(key, allowedKeys(parent, type));
+  const keys = allowedKeys(parent, type);
+  const meant = nearest(key, keys) ?? secretKey(key, keys);
   const hint = meant === undefined ? '' : ` (did you mean "${meant}"?)`;
   return { path, at: 'key', message: `unknown key "${key}"${inPlace(parent)}${hint}` };
 }
 
+/** `password` where only `passwordFile` is known: secrets never stand in the file itself. */
+function secretKey(key: string, keys: readonly string[]): string | undefined {
+  return keys.find((known) => known === `${key}File`);
+}
+
 function wrongType(path: Path, expected: string, found: unknown): Finding {
   if (found === undefined) return { path, at: 'value', message: `${nameOf(path)} is missing` };
-  return { path, at: 'value', message: `${nameOf(path)}: expected ${article(expected)}, got ${describe(found)}` };
+  return { path, at: 'value', message: `${nameOf(path)}: expected ${expected}, got ${describe(found)}` };
 }
 
 function wrongWord(path: Path, allowed: readonly string[], found: unknown): Finding {
@@ -108,6 +115,11 @@ function describe(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a map';
   return typeof value === 'string' ? `"${value.slice(0, 60)}"` : String(value);
+}
+
+/** What is expected: the form that the field names itself, or the kind of value. */
+function formOf(issue: z.core.$ZodIssueInvalidType): string {
+  return Object.values<string>(FORMS).includes(issue.message) ? issue.message : article(issue.expected);
 }
 
 function article(type: string): string {

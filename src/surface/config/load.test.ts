@@ -84,8 +84,8 @@ describe('a bad file', () => {
       name: 'platform, range and rewrite',
       text: 'version: 1\nmirrors:\n  b:\n    source: quay.io/v\n    repositories: [a]\n    tags: { semver: "newer" }\n    platforms: [linux]\n    rewrite: "{repo}"\n    destinations: [localhost:5000]\n',
       problems: [
-        'entrepot.yaml:6:21  mirrors.b.tags.semver: "newer" is not a range of versions',
-        'entrepot.yaml:7:17  mirrors.b.platforms[0]: "linux" is not a platform',
+        'entrepot.yaml:6:21  mirrors.b.tags.semver: "newer" is not a range of versions; write for example ">=1.20", "^2.1" or "1.x || >=3"',
+        'entrepot.yaml:7:17  mirrors.b.platforms[0]: "linux" is not a platform; write os/architecture or os/architecture/variant, for example linux/arm64',
         'entrepot.yaml:8:14  mirrors.b.rewrite: {repo} is unknown; {path} and {name} are known',
       ],
     },
@@ -93,7 +93,7 @@ describe('a bad file', () => {
       name: 'a host with a scheme and a password in a URL',
       text: 'version: 1\nregistries:\n  "https://quay.io": {}\n  quay.io: { proxyUrl: "http://u:p@proxy:3128" }\n',
       problems: [
-        'entrepot.yaml:3:3  "https://quay.io" is not a host; write a name without https://, such as quay.io or registry:5000',
+        'entrepot.yaml:3:3  registries: "https://quay.io" is not a host; write a name without https://, such as quay.io or registry:5000',
         'entrepot.yaml:4:24  registries.quay.io.proxyUrl: a password must not stand in a URL; use credentials with passwordFile',
       ],
     },
@@ -132,7 +132,7 @@ describe('a bad file', () => {
       name: 'a trusted host that is a URL',
       text: 'version: 1\nregistries:\n  a.io: { trustedHosts: [auth.internal, "https://b.io"] }\n',
       problems: [
-        'entrepot.yaml:3:41  "https://b.io" is not a host; write a name without https://, such as quay.io or registry:5000',
+        'entrepot.yaml:3:41  registries.a.io.trustedHosts[1]: "https://b.io" is not a host; write a name without https://, such as quay.io or registry:5000',
       ],
     },
     {

@@ -49,7 +49,7 @@ describe('a namespace that is wrong', () => {
     allow: ["${'x'.repeat(1025)}"]
     freshness: [{ tags: "semver:new" }, { tags: [latest], freshFor: soon }, { tag: latest }]`,
       problems: [
-        'e.yaml:6:15  namespaces.hub.freshFor: expected a text, got 10',
+        'e.yaml:6:15  namespaces.hub.freshFor: expected a duration such as 10m, 24h or 7d, got 10',
         'e.yaml:11:77  namespaces.hub.freshness[2].tags is missing',
         'e.yaml:11:79  unknown key "tag" in namespaces.hub.freshness[2] (did you mean "tags"?)',
       ],
@@ -66,8 +66,8 @@ describe('a namespace that is wrong', () => {
       problems: [
         'e.yaml:6:19  namespaces.hub.staleIfError: expected a duration such as 10m, 24h or 7d, got "a month"',
         'e.yaml:7:15  namespaces.hub.maxBytes: expected a size such as 500MB, 200GB or 50GiB, got "200 gigabytes"',
-        'e.yaml:8:17  namespaces.hub.platforms[0]: "arm" is not a platform',
-        'e.yaml:9:25  namespaces.hub.freshness[0].tags: "new" is not a range of versions',
+        'e.yaml:8:17  namespaces.hub.platforms[0]: "arm" is not a platform; write os/architecture or os/architecture/variant, for example linux/arm64',
+        'e.yaml:9:25  namespaces.hub.freshness[0].tags: "new" is not a range of versions; write for example ">=1.20", "^2.1" or "1.x || >=3"',
         'e.yaml:9:69  namespaces.hub.freshness[1].freshFor: expected a duration such as 10m, 24h or 7d, got "soon"',
       ],
     },
@@ -103,10 +103,30 @@ describe('a namespace that is wrong', () => {
       text: '  team: { type: hosted, hosts: [a.test] }\n  more: { type: hosted, hosts: [A.test, "http://b.test"] }',
       problems: [
         'e.yaml:4:33  namespaces.more.hosts[0]: A.test leads to team already',
-        'e.yaml:4:41  "http://b.test" is not a host; write a name without https://, such as quay.io or registry:5000',
+        'e.yaml:4:41  namespaces.more.hosts[1]: "http://b.test" is not a host; write a name without https://, such as quay.io or registry:5000',
       ],
     },
   ];
+  cases.push(
+    {
+      name: 'sizes and durations that are numbers',
+      text: '  hub: { type: proxy, upstream: docker.io, maxBytes: 200, negativeFor: true, freshness: [{ tags: a, freshFor: 1 }] }',
+      problems: [
+        'e.yaml:3:54  namespaces.hub.maxBytes: expected a size such as 500MB, 200GB or 50GiB, got 200',
+        'e.yaml:3:72  namespaces.hub.negativeFor: expected a duration such as 10m, 24h or 7d, got true',
+        'e.yaml:3:111  namespaces.hub.freshness[0].freshFor: expected a duration such as 10m, 24h or 7d, got 1',
+      ],
+    },
+    {
+      name: 'upstreams that are twice there, on no port, or cut off',
+      text: '  a: { type: proxy, upstream: [quay.io, quay.io] }\n  b: { type: proxy, upstream: "quay.io:99999" }\n  c: { type: proxy, upstream: quay.io/ }',
+      problems: [
+        'e.yaml:3:41  namespaces.a.upstream[1]: quay.io is in the list already',
+        'e.yaml:4:31  namespaces.b.upstream: "quay.io:99999" is not a host; write a name without https://, such as quay.io or registry:5000',
+        'e.yaml:5:31  namespaces.c.upstream: nothing stands after the /',
+      ],
+    },
+  );
   for (const { name, text, problems } of cases) {
     test(name, () => expect(problemsOf(text)).toEqual(problems));
   }
@@ -126,6 +146,26 @@ describe('a namespace that is wrong', () => {
       'e.yaml:3:33  namespaces.hub.upstream: registry.example.com is this server itself (server.url)',
     ]);
   });
+
+  const itself = [
+    { name: 'server.listen', host: '127.0.0.1:5000', more: '' },
+    {
+      name: 'server.listen',
+      host: 'localhost:7000',
+      more: 'server: { listen: ":7000", insecure: true }\naccess: {}\n',
+    },
+    { name: 'server.listen', host: 'own', more: 'registries: { "own:1": { url: "http://localhost:5000" } }\n' },
+    { name: 'namespaces.team.hosts', host: 'team.test', more: '' },
+  ];
+  for (const { name, host, more } of itself) {
+    test(`an upstream that is this server by ${name}, as ${host}`, () => {
+      const written = host === 'own' ? 'own:1' : host;
+      const namespaces = `  hub: { type: proxy, upstream: "${written}" }\n  team: { type: hosted, hosts: [Team.test] }`;
+      expect(problemsOf(namespaces, more)).toEqual([
+        `e.yaml:3:33  namespaces.hub.upstream: ${written} is this server itself (${name})`,
+      ]);
+    });
+  }
 
   test('limits of a host', () => {
     expect(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { oneOrMore, text, texts } from './field.ts';
+import { durationText, oneOrMore, sizeText, text, texts } from './field.ts';
 
 /** The kinds of namespaces, which `type` tells apart. */
 const hosts = texts().meta({
@@ -82,7 +82,7 @@ const proxy = z.strictObject({
     description: 'Platforms that are served; the index stays as it is. Empty: all.',
     examples: [['linux/amd64', 'linux/arm64']],
   }),
-  maxBytes: text()
+  maxBytes: sizeText()
     .optional()
     .meta({
       description: 'Room for what is kept here; what was used longest ago goes first. Default: no bound.',
@@ -123,7 +123,7 @@ const virtual = z.strictObject({
 });
 
 function duration(what: string) {
-  return text().meta({ description: `${what}.`, examples: ['10m', '24h', '30d'] });
+  return durationText().meta({ description: `${what}.`, examples: ['10m', '24h', '30d'] });
 }
 
 export const namespace = z.discriminatedUnion('type', [hosted, proxy, virtual]);

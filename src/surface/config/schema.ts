@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { path, text, texts } from './field.ts';
+import { durationText, path, sizeText, text, texts } from './field.ts';
 import { namespace } from './namespace.ts';
 
 /**
@@ -30,13 +30,13 @@ const storage = z.strictObject({
   path: text().default('./data').meta({
     description: 'Folder of blobs and catalog. One process owns it at a time. Relative to this file.',
   }),
-  gcGrace: text()
+  gcGrace: durationText()
     .default('24h')
     .meta({
       description: 'How long content that nothing refers to stays before gc removes it.',
       examples: ['24h', '30m'],
     }),
-  uploadsExpire: text().default('7d').meta({
+  uploadsExpire: durationText().default('7d').meta({
     description: 'How long an unfinished upload may rest before it is dropped.',
   }),
 });
@@ -72,7 +72,7 @@ const limits = z.strictObject({
   connections: z.int().min(1).max(1000).default(CONNECTIONS).meta({
     description: 'Transfers from there at once, of all namespaces together; others wait their turn.',
   }),
-  bytesPerSecond: text()
+  bytesPerSecond: sizeText()
     .optional()
     .meta({ description: 'Bytes a second from there at most. Default: no bound.', examples: ['100MB', '12.5MiB'] }),
   reserve: z.int().min(0).default(0).meta({

@@ -23,17 +23,20 @@ export function checkSource(source: string, path: Path): Finding[] {
 
 export function checkRepositoryPath(parts: readonly string[], path: Path): Finding[] {
   if (parts.length === 0 || tryParseRepository(parts.join('/'))) return [];
-  return [wrong(path, `${nameOf(path)}: "${parts.join('/')}" is not a repository name`)];
+  const name = parts.join('/');
+  const problem = name === '' ? 'nothing stands after the /' : `"${name}" is not a repository name`;
+  return [wrong(path, `${nameOf(path)}: ${problem}`)];
 }
 
 const HOST = /^(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::\d{1,5})?$/;
 
+const HIGHEST_PORT = 65_535;
+
 export function checkHost(host: string, path: Path): Finding[] {
-  if (HOST.test(host)) return [];
-  const at = path[0] === 'registries' && path.length === 2 ? 'key' : 'value';
-  return [
-    { path, at, message: `"${host}" is not a host; write a name without https://, such as quay.io or registry:5000` },
-  ];
+  if (HOST.test(host) && Number(/:(\d+)$/.exec(host)?.[1] ?? 1) <= HIGHEST_PORT) return [];
+  const isKey = path[0] === 'registries' && path.length === 2;
+  const message = `${isKey ? 'registries' : nameOf(path)}: "${host}" is not a host; write a name without https://, such as quay.io or registry:5000`;
+  return [{ path, at: isKey ? 'key' : 'value', message }];
 }
 
 export function checkUrl(url: string | undefined, path: Path): Finding[] {

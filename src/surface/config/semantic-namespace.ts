@@ -2,6 +2,7 @@ import { parsePlatform, parseReference, tryParseRepository } from '#core/oci';
 import { compileGlob, tagMatcher } from '#core/std';
 import { checkDuration, checkSize, eachAt, tried, wrong } from './finding.ts';
 import { type Finding, nameOf } from './issue.ts';
+import { isLoopback, tryParseListen } from './listen.ts';
 import { listOf, type NamespaceConfig, type ProxyConfig } from './namespace.ts';
 import type { Path } from './position.ts';
 import type { Config } from './schema.ts';
@@ -63,7 +64,12 @@ function checkProxy(config: Config, proxy: ProxyConfig, path: Path): Finding[] {
   const places = listOf(proxy.upstream);
   const isList = typeof proxy.upstream !== 'string';
   return [
-    ...places.flatMap((text, index) => checkUpstream(config, text, isList ? at('upstream', index) : at('upstream'))),
+    ...places.flatMap((text, index) => [
+      ...checkUpstream(config, text, isList ? at('upstream', index) : at('upstream')),
+      ...(places.indexOf(text) < index
+        ? [wrong(at('upstream', index), `${nameOf(at('upstream', index))}: ${text} is in the list already`)]
+        : []),
+    ]),
     ...DURATIONS.flatMap((key) => checkDuration(proxy[key], at(key))),
     ...proxy.freshness.flatMap((rule, index) => [
       ...checkTagRules(rule.tags, at('freshness', index, 'tags')),
@@ -83,7 +89,7 @@ function checkTagRules(tags: string | readonly string[], path: Path): Finding[] 
     : eachAt(tags, path, (rule) => tagMatcher(rule));
 }
 
-function checkUpstream({ server }: Config, text: string, path: Path): Finding[] {
+function checkUpstream(config: Config, text: string, path: Path): Finding[] {
   const bare = text.replace(/^https?:\/\//, '');
   if (bare !== text) {
     return [wrong(path, `${nameOf(path)}: write ${bare} instead of ${text}; how it is reached stands in registries`)];
@@ -94,8 +100,22 @@ function checkUpstream({ server }: Config, text: string, path: Path): Finding[] 
   // Docker Hub has names by which other programs know it, and one by which this file does.
   const known = parseReference(`${host}/x/x`).host;
   if (known !== host) return [wrong(path, `${nameOf(path)}: write ${known} instead of ${host}`)];
-  const isOurs = server.url !== undefined && URL.canParse(server.url) && new URL(server.url).host === host;
-  return isOurs ? [wrong(path, `${nameOf(path)}: ${host} is this server itself (server.url)`)] : [];
+  const own = ownAddress(config, host);
+  return own === undefined ? [] : [wrong(path, `${nameOf(path)}: ${host} is this server itself (${own})`)];
+}
+
+/** The key by which a host is this server. Reading itself, it would ask without end. */
+function ownAddress({ server, registries, namespaces }: Config, name: string): string | undefined {
+  const url = registries[name]?.url;
+  const host = url !== undefined && URL.canParse(url) ? new URL(url).host : name;
+  if (server.url !== undefined && URL.canParse(server.url) && new URL(server.url).host === host) return 'server.url';
+  const listen = tryParseListen(server.listen);
+  const reached = tryParseListen(host);
+  if (reached && isLoopback(reached.hostname) && reached.port === listen?.port) return 'server.listen';
+  const owner = Object.entries(namespaces ?? {}).find(([, { hosts }]) =>
+    hosts.some((one) => one.toLowerCase() === host),
+  );
+  return owner && `namespaces.${owner[0]}.hosts`;
 }
 
 /** What is warmed must be one that would be served. */

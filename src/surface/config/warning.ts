@@ -3,10 +3,14 @@ import { wrong } from './finding.ts';
 import type { Finding } from './issue.ts';
 import { listOf, type MemberConfig, memberOf } from './namespace.ts';
 import type { Config } from './schema.ts';
+import { unfitPatterns } from './unfit-pattern.ts';
 
 /** What is allowed and may still not be meant. */
 export function warningsOf(config: Config): Finding[] {
-  return [...narrowMembers(config), ...sameUpstreams(config)];
+  const proxies = Object.entries(config.namespaces ?? {}).flatMap(([name, entry]) =>
+    entry.type === 'proxy' ? unfitPatterns(name, entry) : [],
+  );
+  return [...narrowMembers(config), ...sameUpstreams(config), ...proxies];
 }
 
 /** Clients that name the registry alone (`?ns=`) reach one of two. */
