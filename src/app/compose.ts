@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Call, Registry } from '#core/registry';
+import { type Call, type Registry, readOnly } from '#core/registry';
 import { type Database, openSqlite } from '#core/sql';
 import { type MirrorState, sqlState } from '#engine/mirror';
 import type { Proxy as ProxyRegistry } from '#registries/proxy';
@@ -9,7 +9,7 @@ import { type Clients, createClients } from './clients.ts';
 import { durationOf } from './duration.ts';
 import type { Machine } from './machine.ts';
 import { SQL_MODULES } from './modules.ts';
-import { namespaced, proxyFinder } from './namespaces.ts';
+import { canonicalBy, namespaced, proxyFinder } from './namespaces.ts';
 import { NO_PROXIES, type Proxies, type ProxiesOptions, proxyEntries } from './proxies.ts';
 
 /** The program, wired: the drawing of docs/architecture.md as code. */
@@ -57,15 +57,17 @@ export async function compose(config: Config, machine: Machine, { writer }: Comp
     const clients = createClients(config, machine);
     const proxies = await openProxies({ config, machine, store, database, clients });
     opened.push(proxies);
+    const proxyOf = proxyFinder(config, proxies.byName);
+    const canonical = canonicalBy(proxyOf);
     return {
       config,
       machine,
       store,
-      registry: namespaced(config, { store, proxies: proxies.byName }),
-      shelves: namespaced(config, { store, proxies: new Map(proxyEntries(config).map(([name]) => [name, store])) }),
+      registry: namespaced(config, { store, proxies: proxies.byName, canonical }),
+      shelves: namespaced(config, { store, proxies: shelvesOf(config, store), canonical }),
       clients,
       proxies,
-      proxyOf: proxyFinder(config, proxies.byName),
+      proxyOf,
       mirrors: sqlState(database),
       database,
       close,
@@ -74,6 +76,12 @@ export async function compose(config: Config, machine: Machine, { writer }: Comp
     await close();
     throw thrown;
   }
+}
+
+/** Proxies as they stand on disk. Whoever only looks writes nothing: a cache is written by its fetcher alone. */
+function shelvesOf(config: Config, store: Registry): ReadonlyMap<string, Registry> {
+  const shelf = readOnly(store, 'it is a copy that the proxy alone writes');
+  return new Map(proxyEntries(config).map(([name]) => [name, shelf]));
 }
 
 /** Their code is loaded where there are any: most commands are over before it would be read. */

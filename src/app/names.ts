@@ -1,7 +1,7 @@
-import type { RepositoryName } from '#core/oci';
 import { type Config, listOf, tryParseListen, upstreamPlace } from '#surface/config';
 import type { NameRule, NameTable } from '#surface/server';
 import type { App } from './compose.ts';
+import { canonicalBy } from './namespaces.ts';
 import { proxyEntries } from './proxies.ts';
 
 /** By which other names clients may ask for what is here: `?ns=`, hosts of namespaces, `hub/redis`. */
@@ -14,7 +14,7 @@ export function nameTable({ config, proxyOf }: Pick<App, 'config' | 'proxyOf'>):
       ),
     ),
     own: config.server.url === undefined ? [] : [new URL(config.server.url).host],
-    canonical: (repository: RepositoryName) => proxyOf(repository)?.canonicalName(repository) ?? repository,
+    canonical: canonicalBy(proxyOf),
   };
 }
 

@@ -27,11 +27,15 @@ export type Shown = Member & { readonly naming: Naming; shows(below: string): bo
 export function shownMember(member: Member): Shown {
   const allow = member.allow.map((glob) => compileGlob(glob));
   const deny = member.deny.map((glob) => compileGlob(glob));
+  const { meanings = (below) => [below] } = member;
   return {
     ...member,
     naming: namingOf(member.namespace),
     shows: (below) =>
-      (allow.length === 0 || allow.some((matches) => matches(below))) && !deny.some((matches) => matches(below)),
+      meanings(below).every(
+        (name) =>
+          (allow.length === 0 || allow.some((matches) => matches(name))) && !deny.some((matches) => matches(name)),
+      ),
   };
 }
 

@@ -9,6 +9,11 @@ export type Member = {
   readonly allow: readonly string[];
   readonly deny: readonly string[];
   /**
+   * The names below the namespace that one may stand for there (`redis` is `library/redis` at Docker Hub), where it is
+   * not that one alone. The globs are asked about these: each must be allowed, and none denied.
+   */
+  readonly meanings?: (below: string) => readonly string[];
+  /**
    * What its failure means: `fail` is the failure of the whole, since what it would have answered is unknown;
    * `skip` lets the next member answer, who may hold other content by that name.
    */

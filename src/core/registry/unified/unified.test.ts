@@ -53,6 +53,52 @@ function counting(next: Registry): { registry: Registry; asked: string[] } {
   return { registry, asked };
 }
 
+describe('a member for which several names are one', () => {
+  const store = memory();
+  /** As a proxy of Docker Hub has it: `evil` is `library/evil`. */
+  const meanings = (below: string) => [below.includes('/') ? below : `library/${below}`];
+  const hub = around(store, async (operation, proceed) => {
+    if (operation.repository === 'hub/library/evil' || operation.repository === 'hub/evil') {
+      throw new RegistryError('INTERNAL', 'it was asked');
+    }
+    return await proceed();
+  });
+
+  for (const { name, rules } of [
+    { name: 'denied by its one name', rules: { deny: ['library/evil'] } },
+    { name: 'not allowed by its one name', rules: { allow: ['library/redis'] } },
+    { name: 'allowed by what is not its name', rules: { allow: ['evil'] } },
+  ]) {
+    test(`${name}, it is shown by none`, async () => {
+      const registry = unified({ namespace: 'all', members: [member('hub', hub, { ...rules, meanings })] });
+      for (const alias of ['all/evil', 'all/library/evil']) {
+        await expectCode(registry.getManifest(repo(alias), tag('v1'), call), 'NAME_UNKNOWN');
+        await expectCode(registry.getBlob(repo(alias), first.config.digest, {}, call), 'NAME_UNKNOWN');
+        await expectCode(registry.tags(repo(alias), { limit: 1 }, call), 'NAME_UNKNOWN');
+      }
+    });
+  }
+
+  test('allowed by its one name, it is shown by each', async () => {
+    await pushImage(store, 'hub/redis', first, { tags: ['v1'] });
+    const members = [member('hub', hub, { allow: ['library/redis'], meanings })];
+    const registry = unified({ namespace: 'all', members });
+    const { value } = await registry.resolveManifest(repo('all/redis'), tag('v1'), call);
+    expect(value.digest).toBe(first.descriptor.digest);
+  });
+
+  test('where a name may mean several, each must be allowed and none denied', async () => {
+    await pushImage(store, 'inner/redis', first, { tags: ['v1'] });
+    const both = (below: string) => [below, `library/${below}`];
+    const shown = (rules: Partial<Member>) =>
+      unified({ namespace: 'all', members: [member('inner', store, { ...rules, meanings: both })] });
+    const read = (rules: Partial<Member>) => shown(rules).resolveManifest(repo('all/redis'), tag('v1'), call);
+    await expectCode(read({ allow: ['redis'] }), 'NAME_UNKNOWN');
+    await expectCode(read({ deny: ['library/*'] }), 'NAME_UNKNOWN');
+    await read({ allow: ['redis', 'library/redis'] });
+  });
+});
+
 describe('who answers', () => {
   test('the first member that has the tag', async () => {
     const [team, hub] = [memory({ name: 'team' }), memory({ name: 'hub' })];
