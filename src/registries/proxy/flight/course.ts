@@ -134,7 +134,7 @@ export type Waiting = {
 
 type Waiter = { readonly position: number; readonly wake: () => void };
 
-export function createWaiting(): Waiting {
+function createWaiting(): Waiting {
   const waiters = new Set<Waiter>();
   const wakeIf = (isWoken: (waiter: Waiter) => boolean) => {
     for (const waiter of waiters) {

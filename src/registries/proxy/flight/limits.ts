@@ -33,7 +33,7 @@ export const DEFAULT_FLIGHT_LIMITS: FlightLimits = {
   retry: { attempts: 6, baseMs: 250, maxMs: 10_000 },
   longestWaitMs: 30_000,
   tipBytes: 8 * MIB,
-  sweepBytes: 32 * MIB,
+  sweepBytes: 16 * MIB,
   tipLeastBytes: 256 * 1024,
   heldBackBytes: 64 * 1024,
   unattendedBytes: GIB,

@@ -92,12 +92,19 @@ function watched(value: BlobAnswer, { source, asking, attempt, release }: Opened
   const reader = (handed?.body ?? bodyOf(value)).getReader();
   const isWhole = value.kind === 'stream' && value.verified === true;
   let cutBy: unknown;
-  const cut = (reason: unknown) => {
-    cutBy ??= reason;
-    handed?.end(reason);
-    reader.cancel(reason).catch(() => {});
+  let receivedBytes = 0;
+  let isOver = false;
+  const letGo = (reason?: unknown) => {
+    if (isOver) return;
+    isOver = true;
+    handed?.end(reason, receivedBytes);
     idle.stop();
     release();
+  };
+  const cut = (reason: unknown) => {
+    cutBy ??= reason;
+    letGo(reason);
+    reader.cancel(reason).catch(() => {});
   };
   const idle = watchIdle(idleMs, () => cut(idleError(source.host, idleMs)));
   attempt.signal.addEventListener('abort', () => cut(attempt.signal.reason), { once: true });
@@ -111,20 +118,16 @@ function watched(value: BlobAnswer, { source, asking, attempt, release }: Opened
       });
       idle.pause();
       if (cutBy !== undefined) throw cutBy;
+      receivedBytes += chunk?.byteLength ?? 0;
       return done ? undefined : chunk;
     },
     finish() {
       // The end of the body frees the connection for the next request; a source that sends more is cut.
       idle.wait();
       reader.read().then(
-        ({ done }) => (done ? end() : cut(shortError(source.host, asking.offset, value.descriptor.size))),
-        () => end(),
+        ({ done }) => (done ? letGo() : cut(shortError(source.host, asking.offset, value.descriptor.size))),
+        () => letGo(),
       );
-      const end = () => {
-        idle.stop();
-        handed?.end();
-        release();
-      };
     },
     cut,
   };
