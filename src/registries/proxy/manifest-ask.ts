@@ -30,7 +30,9 @@ export type Asker = {
 type Got = { readonly asked: Fetched; readonly tags: readonly TagName[]; readonly kept: readonly string[] };
 
 const AWAITED_BYTES = 2 * 1024 * 1024;
-const AWAITED_ENTRY_BYTES = 400;
+/** A digest has some names (`7`, `7.2`, `latest`); whoever makes up more gets them one by one. */
+const AWAITED_TAGS = 16;
+const AWAITED_ENTRY_BYTES = 400 + AWAITED_TAGS * 150;
 
 export function createAsker(context: ProxyContext): Asker {
   return { context, heads: createSingleFlight(), gets: createSingleFlight(), awaited: createSizedCache(AWAITED_BYTES) };
@@ -45,7 +47,7 @@ export async function ask(
   const isHead = question.wants === 'descriptor';
   if (!isHead && step.request === 'fetch') return await fetchAs(asker, question, question.reference);
   const mayFetch = step.mayFetch && !(isHead && isReserved(asker.context));
-  if (copy.pending !== undefined && mayFetch) return await fetchAs(asker, question, copy.pending);
+  if (copy.pending !== undefined && mayFetch) return await fetchMoved(asker, question, copy.pending);
   const head = await askHead(asker, question, copy);
   if (head.outcome !== 'moved' || !head.descriptor) return head;
   // Who asks by HEAD of what is not here gets the word alone. Where an older copy is here the new one is fetched first:
@@ -61,6 +63,10 @@ async function follow(asker: Asker, question: ManifestQuestion, { head, digest, 
   const here = await takeFromHere(asker, question, digest);
   if (here) return { ...head, ...here };
   if (!mayFetch) return { ...head, outcome: 'limited', error: refusedError(asker.context, question, RESERVED) };
+  return await fetchMoved(asker, question, digest);
+}
+
+async function fetchMoved(asker: Asker, question: ManifestQuestion, digest: Digest): Promise<Learned> {
   const fetched = await fetchAs(asker, question, digest);
   // Some delete a digest from under its tag; the tag is what was asked for.
   return fetched.outcome === 'gone' ? await fetchAs(asker, question, question.reference) : fetched;
@@ -76,15 +82,17 @@ const RESERVED: Extract<Step, { kind: 'refuse' }> = {
 async function askHead(asker: Asker, question: ManifestQuestion, copy: Copy): Promise<Learned> {
   const { context, heads } = asker;
   const { place, reference, call } = question;
-  const asked = await heads.run(`${place.local} ${reference}`, () =>
-    askUpstream(context.upstreams, place.upstream, (reader, name) =>
+  const asked = await heads.run(`${place.local} ${reference}`, async () => {
+    const told = await askUpstream(context.upstreams, place.upstream, (reader, name) =>
       reader.resolveManifest(name, reference, sharedCall(call)),
-    ),
-  );
+    );
+    // Noted before anybody hears of it: whoever comes next finds either this question or its answer.
+    if (told.kind === 'answer') noteIs(asker, question, { descriptor: told.value, host: told.host });
+    return told;
+  });
   if (asked.kind !== 'answer') return { outcome: asked.kind, error: asked.error, host: asked.host, warnings: [] };
   const { value, host, warnings } = asked;
   const isSame = copy.descriptor?.digest === value.digest;
-  noteIs(asker, question, { descriptor: value, host });
   if (!isDigest(reference)) {
     if (isSame) await context.store.cache.keepTag(place.local, reference, value.digest);
     else expectContent(asker, question, value.digest);
@@ -95,7 +103,9 @@ async function askHead(asker: Asker, question: ManifestQuestion, copy: Copy): Pr
 function expectContent({ awaited }: Asker, { place, reference }: ManifestQuestion, digest: Digest): void {
   if (isDigest(reference)) return;
   const key = `${place.local}@${digest}`;
-  awaited.set(key, new Set([...(awaited.get(key) ?? []), reference]), AWAITED_ENTRY_BYTES);
+  const tags = awaited.get(key) ?? new Set();
+  if (tags.size >= AWAITED_TAGS) return;
+  awaited.set(key, new Set([...tags, reference]), AWAITED_ENTRY_BYTES);
 }
 
 /** A tag that moved to what is here already: nothing to fetch. */
@@ -104,8 +114,8 @@ async function takeFromHere({ context }: Asker, { place, reference }: ManifestQu
   const here = await descriptorHere(context, place.local, digest);
   if (!here || isDigest(reference)) return undefined;
   if (!(await store.cache.keepTag(place.local, reference, digest))) return undefined;
-  const { value } = await store.getManifest(place.local, digest, KEEPER);
-  return { descriptor: value.descriptor, bytes: value.bytes };
+  const kept = await orUndefined(store.getManifest(place.local, digest, KEEPER));
+  return kept && { descriptor: kept.value.descriptor, bytes: kept.value.bytes };
 }
 
 /** One GET, by the reference asked for or by the digest that its tag has moved to. What comes is kept and noted. */
@@ -124,7 +134,6 @@ async function fetchAs(
   const { descriptor, bytes } = value;
   const tag = isDigest(question.reference) ? undefined : question.reference;
   if (tag && !tags.includes(tag)) await context.store.cache.keepTag(place.local, tag, descriptor.digest);
-  noteIs(asker, question, { descriptor, host });
   return { outcome: 'moved', descriptor, bytes, host, warnings: [...warnings, ...kept] };
 }
 
@@ -141,6 +150,8 @@ async function get(asker: Asker, question: ManifestQuestion, reference: Manifest
   const tags = tagsOf(asker, question, descriptor.digest);
   const kept = await keepManifest(context, question.place, { descriptor, bytes, tags });
   context.platforms.learn(local, descriptor, bytes);
+  // Of a tag whose digest was fetched the HEAD has been noted, with its own time.
+  if (reference === question.reference) noteIs(asker, question, { descriptor, host: asked.host });
   return { asked, tags, kept };
 }
 
