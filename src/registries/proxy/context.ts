@@ -1,6 +1,6 @@
 import type { RepositoryName } from '#core/oci';
 import type { ServedBy } from '#core/registry';
-import { createSizedCache, messageOf } from '#core/std';
+import { messageOf } from '#core/std';
 import { type Names, namesIn } from './name.ts';
 import { createPlatformFilter, type PlatformFilter } from './platform.ts';
 import type { CachedOptions } from './proxy.ts';
@@ -23,14 +23,13 @@ export type ProxyContext = CachedOptions & {
   readonly arrived: { tell: (bytes: number) => void };
 };
 
-/** Repositories whose place is remembered: some ten thousand. */
-const PLACES_BYTES = 4 * 1024 * 1024;
-const PLACE_BYTES = 400;
+/** Repositories whose place is remembered, then all are found anew: every pull looks here, so no order of use is kept. */
+const MAX_PLACES = 10_000;
 
 export function createContext(options: CachedOptions): ProxyContext {
   const namesOf = namesIn(options.namespace, options.upstreams);
   const compiled = compileRules(options.rules);
-  const places = createSizedCache<Place>(PLACES_BYTES);
+  const places = new Map<RepositoryName, Place>();
   return {
     ...options,
     host: options.upstreams[0]?.upstream.host ?? '',
@@ -41,7 +40,8 @@ export function createContext(options: CachedOptions): ProxyContext {
       if (known) return known;
       const names = namesOf(repository);
       const place: Place = { ...names, refusal: compiled.refusalOf(names.upstream[0] ?? names.local) };
-      places.set(repository, place, PLACE_BYTES);
+      if (places.size >= MAX_PLACES) places.clear();
+      places.set(repository, place);
       return place;
     },
     background: createBackground(options),

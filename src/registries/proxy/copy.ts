@@ -126,9 +126,9 @@ export function factsOf(context: ProxyContext, question: ManifestQuestion, { loc
 export function isReserved({ upstreams, clock }: ProxyContext): boolean {
   const nowMs = clock.now();
   return upstreams.every(({ upstream }) => {
-    const { quotas, reservePulls } = upstream.state();
+    const { quotas, accounts, reservePulls } = upstream.state();
     return (
-      quotas.length > 0 &&
+      quotas.length >= accounts &&
       quotas.every(
         ({ remaining, resetAtMs }) =>
           remaining !== undefined && remaining < reservePulls && (resetAtMs === undefined || resetAtMs > nowMs),

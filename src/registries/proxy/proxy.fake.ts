@@ -64,6 +64,8 @@ export type FakeUpstream = Upstream & {
   /** Replaces answers, for those that lie. */
   reader: Reader & Lister;
   quotas: readonly Quota[];
+  /** Default: as many as have quotas. */
+  accounts?: number;
   reservePulls: number;
 };
 
@@ -100,6 +102,7 @@ export function fakeUpstream(host = 'docker.io', registry: Registry = memory({ n
       host,
       breaker: { state: 'closed', failures: 0, sinceMs: 0 },
       quotas: fake.quotas,
+      accounts: fake.accounts ?? Math.max(1, fake.quotas.length),
       reservePulls: fake.reservePulls,
       requests: asked.length,
       bytes: 0,

@@ -7,7 +7,7 @@ import {
   type RepositoryName,
   type TagName,
 } from '#core/oci';
-import { compileGlob, createSizedCache, type Matcher, tagMatcher } from '#core/std';
+import { compileGlob, type Matcher, tagMatcher } from '#core/std';
 import type { FreshnessRule, ProxyRules } from './types.ts';
 
 /** A rule and what it is called: `freshness`, `freshness[1] (semver)`. */
@@ -32,14 +32,13 @@ export type Refusal = {
   readonly hint: string;
 };
 
-/** Tags whose rule is remembered; matching a pattern takes microseconds, a look-up does not. */
-const REMEMBERED_TAGS_BYTES = 2 * 1024 * 1024;
-const REMEMBERED_TAG_BYTES = 200;
+/** Tags whose rule is remembered, then all are matched anew: a pattern takes microseconds, a look-up does not. */
+const MAX_REMEMBERED_TAGS = 10_000;
 
 /** Throws PATTERN_INVALID. */
 export function compileRules(rules: ProxyRules): Rules {
   const freshnessOf = freshnessFinder(rules);
-  const remembered = createSizedCache<NamedRule>(REMEMBERED_TAGS_BYTES);
+  const remembered = new Map<TagName, NamedRule>();
   return {
     whenDeleted: rules.whenDeleted,
     lists: { ...rules.freshness, immutable: false },
@@ -47,7 +46,8 @@ export function compileRules(rules: ProxyRules): Rules {
       const known = remembered.get(tag);
       if (known) return known;
       const found = freshnessOf(tag);
-      remembered.set(tag, found, REMEMBERED_TAG_BYTES);
+      if (remembered.size >= MAX_REMEMBERED_TAGS) remembered.clear();
+      remembered.set(tag, found);
       return found;
     },
     refusalOf: refusalFinder(rules),

@@ -88,7 +88,10 @@ export type Quota = {
 export type UpstreamState = {
   readonly host: string;
   readonly breaker: BreakerState;
+  /** Of the accounts whose limits are known. */
   readonly quotas: readonly Quota[];
+  /** How many there are. */
+  readonly accounts: number;
   /** Below so many pulls only what is here, or free to ask, is served. */
   readonly reservePulls: number;
   readonly requests: number;
