@@ -22,7 +22,9 @@ test(
       await pushBlob(stage.upstream.host, 'library/app', { digest: layer.digest, body: Bun.file(layer.path) });
       stage.proxy.reset();
       await crowd({ port: stage.ours.port, path: `/v2/hub/library/app/blobs/${layer.digest}` }, layer);
-      expect(stage.proxy.list()).toEqual(['GET blob 200']);
+      // Whoever wants a part before the size is known has that asked for: one HEAD for all of them.
+      expect(stage.proxy.list().filter((each) => each !== 'HEAD blob 200')).toEqual(['GET blob 200']);
+      expect(stage.proxy.list().length).toBeLessThanOrEqual(2);
       expect(stage.proxy.summary().receivedBytes).toBe(layer.sizeBytes);
       const peakBytes = stage.ours.peakBytes();
       process.stderr.write(`memory with 200 readers: ${Math.round(peakBytes / 1e6)} MB\n`);
