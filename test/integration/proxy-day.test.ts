@@ -61,7 +61,7 @@ async function startUpstream(random: Random) {
 
 function memberOf(reader: Registry): UpstreamMember {
   const at = { sinceMs: 0, failures: 0, state: 'closed' } as const;
-  const counts = { requests: 0, bytes: 0, pulls: 0, active: 0, waiting: 0, reservePulls: 0 };
+  const counts = { requests: 0, bytes: 0, pulls: 0, active: 0, waiting: 0, reservePulls: 0, accounts: 1 };
   const state = () => ({ host: 'upstream.test', breaker: at, quotas: [], ...counts });
   return { upstream: { host: 'upstream.test', reader, state, close: async () => {} }, prefix: '' };
 }

@@ -62,9 +62,9 @@ describe('explain', () => {
   });
 
   test('at the reserve', async () => {
-    const { proxy, upstream } = await withIndex();
+    const { proxy, upstream, clock } = await withIndex();
     upstream.reservePulls = 10;
-    upstream.quotas = [{ account: 'corp', remaining: 3, seenAtMs: 0 }];
+    upstream.quotas = [{ account: 'corp', remaining: 10, resetAtMs: clock.now() + 1, seenAtMs: 0 }];
     expect(await proxy.explain(REDIS, SEVEN, PULL)).toMatchObject({
       next: 'denied',
       why: expect.stringContaining('reserve'),

@@ -11,7 +11,7 @@ import type { Call } from '#core/registry';
 import type { Place, ProxyContext } from './context.ts';
 import { type Facts, type Local, standingOf } from './freshness.ts';
 import type { NamedRule } from './rules.ts';
-import type { KnownReference } from './types.ts';
+import type { KnownReference, Quota } from './types.ts';
 
 /** What is asked of the manifests of a place: the content, or (HEAD) its descriptor. */
 export type ManifestQuestion = {
@@ -122,18 +122,17 @@ export function factsOf(context: ProxyContext, question: ManifestQuestion, { loc
   };
 }
 
-/** Whether every account of every address is known to be below the reserve. A guess errs to asking: the upstream judges. */
+/**
+ * Whether every account of every address is known to be down to the reserve. A guess errs to asking: the upstream judges,
+ * and a count of which nobody says when it begins anew would be in the way for ever.
+ */
 export function isReserved({ upstreams, clock }: ProxyContext): boolean {
   const nowMs = clock.now();
   return upstreams.every(({ upstream }) => {
     const { quotas, accounts, reservePulls } = upstream.state();
-    return (
-      quotas.length >= accounts &&
-      quotas.every(
-        ({ remaining, resetAtMs }) =>
-          remaining !== undefined && remaining < reservePulls && (resetAtMs === undefined || resetAtMs > nowMs),
-      )
-    );
+    const isDown = ({ remaining, resetAtMs = 0, seenAtMs }: Quota) =>
+      remaining !== undefined && remaining <= reservePulls && resetAtMs > nowMs && seenAtMs <= nowMs;
+    return reservePulls > 0 && quotas.length >= accounts && quotas.every(isDown);
   });
 }
 

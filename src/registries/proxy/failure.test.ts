@@ -3,6 +3,7 @@ import { type OciCode, RegistryError, type RegistryErrorOptions } from '#core/oc
 import { expectCode, pushImage, sampleImage, sampleManifest, tag } from '#core/registry/contract';
 import { AppError } from '#core/std';
 import { DAY, fakeUpstream, fixture, MINUTE, PULL, REDIS, REDIS_THERE, rulesWith, SEVEN } from './proxy.fake.ts';
+import type { Quota } from './types.ts';
 
 const image = sampleImage('redis 7');
 const { digest } = image.descriptor;
@@ -335,6 +336,24 @@ describe('modes', () => {
     expect((await proxy.getManifest(REDIS, SEVEN, PULL)).served.verdict).toBe('stale-if-error');
     expect(upstream.take()).toEqual(['HEAD library/redis:7', 'HEAD library/redis:8', 'HEAD library/redis:7']);
   });
+
+  const unreserved: { name: string; quota: Partial<Quota>; accounts?: number; backMs?: number }[] = [
+    { name: 'another account has not been used yet', quota: {}, accounts: 2 },
+    { name: 'nobody says when the count begins anew', quota: { resetAtMs: 0 } },
+    { name: 'the clock was set back', quota: {}, backMs: 1 },
+    { name: 'there is more left', quota: { remaining: 11 } },
+  ];
+  for (const { name, quota, accounts = 1, backMs = 0 } of unreserved) {
+    test(`not at the reserve: ${name}`, async () => {
+      const { proxy, upstream, clock } = fixture();
+      await pushImage(upstream.registry, REDIS_THERE, image, { tags: ['7'] });
+      const nowMs = clock.now();
+      Object.assign(upstream, { reservePulls: 10, accounts });
+      upstream.quotas = [{ account: 'corp', remaining: 3, resetAtMs: nowMs + MINUTE, seenAtMs: nowMs, ...quota }];
+      clock.advance(-backMs);
+      expect((await proxy.getManifest(REDIS, SEVEN, PULL)).served.verdict).toBe('miss');
+    });
+  }
 
   test('a full disk does not stop a pull', async () => {
     const { proxy, upstream, store } = fixture();

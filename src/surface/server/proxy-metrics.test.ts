@@ -12,6 +12,7 @@ const upstream: UpstreamState = {
     { account: 'corp', limit: 200, remaining: 87, seenAtMs: 0 },
     { account: 'anonymous', seenAtMs: 0 },
   ],
+  accounts: 2,
   reservePulls: 10,
   requests: 12,
   bytes: 3000,

@@ -33,7 +33,7 @@ export function createBreakerGate({ host, rules, now, random, onChange }: Breake
     if (breaker.state !== before.state) onChange(breaker);
   };
   const admitted = () => {
-    const may = admission(breaker, now());
+    const may = admission(breaker, { nowMs: now(), rules });
     if (may === 'refuse') throw openError(host, breaker, now());
     return may === 'probe';
   };

@@ -78,7 +78,7 @@ describe('what a call may do', () => {
     { name: 'half open: one probe at a time', breaker: halfOpen(), expected: 'refuse' },
   ];
   for (const { name, breaker, expected } of cases) {
-    test(name, () => expect(admission(breaker, NOW)).toBe(expected));
+    test(name, () => expect(admission(breaker, { nowMs: NOW, rules: RULES })).toBe(expected));
   }
 });
 

@@ -27,10 +27,15 @@ export function closedBreaker(nowMs: number): BreakerState {
   return { state: 'closed', failures: 0, sinceMs: nowMs };
 }
 
+export type Asking = Pick<BreakerContext, 'nowMs' | 'rules'>;
+
 /** What may be done with a call: sent, sent as the one that finds out, or refused. */
-export function admission(breaker: BreakerState, nowMs: number): 'go' | 'probe' | 'refuse' {
+export function admission(breaker: BreakerState, { nowMs, rules }: Asking): 'go' | 'probe' | 'refuse' {
   if (breaker.state === 'closed') return 'go';
-  return breaker.state === 'open' && nowMs >= (breaker.probeAtMs ?? 0) ? 'probe' : 'refuse';
+  const waitMs = (breaker.probeAtMs ?? 0) - nowMs;
+  // No wait is that long: the clock was set back.
+  const isDue = waitMs <= 0 || waitMs > rules.maxProbeMs;
+  return breaker.state === 'open' && isDue ? 'probe' : 'refuse';
 }
 
 /** The breaker after an event: the same object where nothing changed. */

@@ -19,10 +19,14 @@ export function createPace(bytesPerSecond: number, clock: Clock): Pace {
   // Shorter turns where the rate is low: otherwise one would last for seconds.
   const turnBytes = Math.max(1, Math.min(TURN_BYTES, Math.floor(bytesPerSecond / 8)));
   let freeAtMs = 0;
+  let seenAtMs = 0;
   return {
     async pass(bytes, signal) {
       for (let left = bytes; left > 0; left -= turnBytes) {
         const nowMs = clock.now();
+        // A clock that is set back takes the line with it.
+        if (nowMs < seenAtMs) freeAtMs -= seenAtMs - nowMs;
+        seenAtMs = nowMs;
         const startMs = Math.max(freeAtMs, nowMs - BURST_MS);
         freeAtMs = startMs + (Math.min(left, turnBytes) / bytesPerSecond) * 1000;
         if (startMs > nowMs) await clock.sleep(startMs - nowMs, signal);

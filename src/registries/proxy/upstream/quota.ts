@@ -6,6 +6,8 @@ import type { Reserve, SeenLimit } from './types.ts';
 const UNTOLD = { attempts: 0, baseMs: 30_000, maxMs: 900_000 };
 /** No upstream is believed longer: windows in the field are of six hours, and clocks fail. */
 const MAX_BLOCK_MS = 24 * 3_600_000;
+/** Seen later than now by more than this, an answer is of a clock that was set back: nobody knows when it was. */
+const CLOCK_SLACK_MS = 60_000;
 /** Of a limit, what is left to pulls that somebody waits for when nobody said how much. */
 const WARM_SHARE = 0.25;
 
@@ -86,6 +88,7 @@ export type Stop = {
 /** Whether an account may be asked, and how many pulls it has left. Without a count nothing is assumed. */
 export function judge(quota: Quota, wish: Wish): Verdict {
   const { nowMs, isPull } = wish;
+  if (quota.seenAtMs > nowMs + CLOCK_SLACK_MS) return { kind: 'go', left: Number.POSITIVE_INFINITY };
   const blockedUntilMs = Math.max(quota.blockedUntilMs ?? 0, isPull ? (quota.pullsBlockedUntilMs ?? 0) : 0);
   if (blockedUntilMs > nowMs) {
     return { kind: 'blocked', untilMs: blockedUntilMs, why: `it limited ${quota.account}` };

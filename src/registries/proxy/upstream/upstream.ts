@@ -59,6 +59,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       host,
       breaker: gate.state(),
       quotas: accounts.quotas(),
+      accounts: options.accounts.length,
       reservePulls: reserve.pulls,
       requests: requestsOf(options) ?? counts.calls,
       bytes: counts.bytes,
