@@ -58,12 +58,23 @@ describe('with a server', () => {
       stdout: `image      hub/redis:7
 cached     no
 upstream   docker.io/library/redis (namespace hub)
-rule       freshness
+rule       that of the namespace: no entry of freshness fits
 next pull  fetch: it is not here
 `,
     });
     await run('tag list hub/library/redis');
     await run('image list hub/library/redis');
+    expect(upstream.requests()).toHaveLength(before);
+  });
+
+  test('of a virtual namespace the member that would answer is shown', async () => {
+    const before = upstream.requests().length;
+    const { code, stdout } = await run('image show all/redis:7.2.1');
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringContaining('cached     no\nupstream   docker.io/library/redis (namespace hub)'),
+    ]);
+    expect((await run('image show all/library/evil:1')).stdout).toContain('rule       deny library/evil');
     expect(upstream.requests()).toHaveLength(before);
   });
 
@@ -99,7 +110,7 @@ next pull  fetch: it is not here
     const { code, stderr } = await run('image warm hub/redis:7 team/app:1 --quiet', false);
     expect([code, stderr]).toEqual([
       2,
-      'error: team/app:1 is in no proxy namespace\n  why  they are hub\n  do   entrepot namespace list\n',
+      'error: team/app:1 is in no proxy namespace\n  why  proxy namespaces: hub\n  do   nothing is fetched for team: what it has was pushed or mirrored there\n',
     ]);
     expect(upstream.requests()).toHaveLength(before);
   });
@@ -276,7 +287,7 @@ describe('snippet', () => {
     const { code, stderr } = await folder.shell.run('snippet podman --namespace hb');
     expect([code, stderr]).toEqual([
       2,
-      'error: "hb" is no proxy namespace of the configuration\n  why  they are hub\n  do   did you mean hub?\n',
+      'error: "hb" is no proxy namespace of the configuration\n  why  proxy namespaces: hub\n  do   did you mean hub?\n',
     ]);
   });
 });

@@ -122,4 +122,23 @@ describe('entrepot upstream test', () => {
     const { code, stderr } = await shell.run('upstream test hub');
     expect([code, stderr]).toEqual([2, expect.stringContaining('"hub" begins with no host')]);
   });
+
+  const misnamed = [
+    {
+      name: 'an image as it is named here',
+      target: 'hub/library/redis:7',
+      hint: 'hub is a namespace: entrepot upstream test docker.io/library/redis:7',
+    },
+    { name: 'a URL', target: 'https://quay.io/v2', hint: 'write quay.io/v2; registries."quay.io".url' },
+  ];
+  for (const { name, target, hint } of misnamed) {
+    test(`${name} is answered with what to write`, async () => {
+      writeFileSync(
+        join(folder.path, 'entrepot.yaml'),
+        'version: 1\nnamespaces: { hub: { type: proxy, upstream: docker.io } }\n',
+      );
+      const { code, stderr } = await shell.run(`upstream test ${target}`);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(hint)]);
+    });
+  }
 });

@@ -30,5 +30,10 @@ function machineForm<T>(format: Exclude<OutputFormat, 'text'>, { kind, items }: 
     return items.map((item) => `${JSON.stringify({ apiVersion: API_VERSION, kind, ...item })}\n`).join('');
   }
   const envelope = { apiVersion: API_VERSION, kind: `${kind}List`, items };
-  return `${format === 'json' ? JSON.stringify(envelope, null, 2) : Bun.YAML.stringify(envelope, null, 2)}\n`;
+  return `${format === 'json' ? JSON.stringify(envelope, null, 2) : Bun.YAML.stringify(plain(envelope), null, 2)}\n`;
+}
+
+/** As JSON has it: of a computed zero Bun's YAML makes `+0`. */
+function plain(envelope: object): unknown {
+  return JSON.parse(JSON.stringify(envelope));
 }

@@ -4,7 +4,8 @@ import { nearest } from '#surface/config';
 import type { NamespaceDetail, PullThrough } from '#surface/server/api';
 import type { App } from '../compose.ts';
 import { parseManifestReference } from './manifest-reference.ts';
-import { cacheEntryOf, namespaceDetail, namespaceItems, upstreamItems } from './proxy-view.ts';
+import { findCacheEntry } from './member-entry.ts';
+import { namespaceDetail, namespaceItems, upstreamItems } from './proxy-view.ts';
 import { warmImages } from './warm.ts';
 
 /** What can be seen and done of namespaces that read registries elsewhere. */
@@ -13,12 +14,12 @@ export function proxyOperations(app: App, call: Call): PullThrough {
     upstreams: async () => upstreamItems(app),
     namespaces: async () => namespaceItems(app),
     namespace: (name) => namespaceOf(app, name, call),
-    async cacheEntry(repository, reference) {
-      const proxy = app.proxyOf(repository);
-      if (!proxy) return undefined;
-      const name = proxy.canonicalName(parseRepository(repository));
-      return cacheEntryOf(await proxy.explain(name, parseManifestReference(reference), call));
-    },
+    cacheEntry: (repository, reference) =>
+      findCacheEntry(
+        app,
+        { repository: parseRepository(repository), reference: parseManifestReference(reference) },
+        call,
+      ),
     warm: (request, running) => warmImages(app, request, running),
   };
 }

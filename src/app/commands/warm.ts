@@ -9,7 +9,7 @@ import {
 import type { Call } from '#core/registry';
 import { AppError } from '#core/std';
 import type { Proxy as ProxyRegistry, WarmProgress } from '#registries/proxy';
-import { listOf, nameAt, nearest, parseNamedImage, upstreamPlace } from '#surface/config';
+import { listOf, looksLikeHost, nameAt, namespaceOf, nearest, parseNamedImage, upstreamPlace } from '#surface/config';
 import { type Running, viewOfError, type WarmedImage, type WarmReport, type WarmRequest } from '#surface/server/api';
 import { type App, systemCall } from '../compose.ts';
 import { proxyEntries } from '../proxies.ts';
@@ -119,9 +119,21 @@ function localName({ config }: App, host: string, repository: string): string | 
 
 function notProxied({ config }: App, text: string): AppError {
   const proxies = proxyEntries(config).map(([name]) => name);
-  const meant = nearest(text.split('/')[0] ?? '', proxies);
+  const [first = ''] = text.split('/');
+  const type = config.namespaces?.[namespaceOf(config.namespaces, text) ?? '']?.type;
+  const meant = type === undefined ? nearest(first, proxies) : undefined;
   return new AppError('USAGE', `${text} is in no proxy namespace`, {
-    why: proxies.length === 0 ? 'the configuration has none' : `they are ${proxies.join(', ')}`,
-    hint: meant === undefined ? 'entrepot namespace list' : `did you mean ${meant}?`,
+    why: proxies.length === 0 ? 'the configuration has none' : `proxy namespaces: ${proxies.join(', ')}`,
+    hint: meant === undefined ? HINTS[type ?? 'elsewhere'](first, text) : `did you mean ${meant}?`,
   });
 }
+
+type Hint = (first: string, text: string) => string;
+
+const HINTS: Readonly<Record<'hosted' | 'proxy' | 'virtual' | 'elsewhere', Hint>> = {
+  hosted: (first) => `nothing is fetched for ${first}: what it has was pushed or mirrored there`,
+  proxy: (_first, text) => `entrepot image show ${text}`,
+  virtual: (first) => `${first} is virtual: write the name at the member that reads it`,
+  elsewhere: (first) =>
+    looksLikeHost(first) ? `add a namespace { type: proxy, upstream: ${first} }` : 'entrepot namespace list',
+};

@@ -1,5 +1,5 @@
 import { isDigest, parseTag, RegistryError } from '#core/oci';
-import type { CacheEntry, Deleted, ImageDetail, ImageItem } from '#surface/server/api';
+import type { CacheEntry, Deleted, ImageDetail, ImageItem, Operations, UpstreamItem } from '#surface/server/api';
 import { deleteImage, describeImage, meantReference, showImage } from '../../commands/image.ts';
 import { allPages, listImages } from '../../commands/list.ts';
 import { formatPlace, type Place, parsePlace } from '../../commands/place.ts';
@@ -71,34 +71,43 @@ function imageTable({ io }: Context, items: readonly ImageItem[]): string {
 
 export const show: CommandRun = async (context, typed) => {
   const place = parsePlace(typed.words[0] ?? '', await context.config());
-  const detail = await context.withSession((session) =>
+  const looked = await context.withSession((session) =>
     place.kind === 'local' ? showLocal(session, place) : showElsewhere(session, place),
   );
-  const text = () => shownText(formatPlace(place), detail, context.io.clock.now());
-  context.answer({ kind: 'Image', items: [detail], text });
+  const text = () => shownText(formatPlace(place), looked, context.io.clock.now());
+  context.answer({ kind: 'Image', items: [looked.shown], text });
   return ExitCode.ok;
 };
 
 /** An image in full; of a proxied one, which may not be here, what its cache knows. */
 type Shown = (ImageDetail | Pick<ImageDetail, 'repository' | 'tag'>) & { readonly cache?: CacheEntry };
+type Looked = { readonly shown: Shown; readonly upstream?: UpstreamItem };
 
-async function showElsewhere(session: Session, place: Place): Promise<Shown> {
+async function showElsewhere(session: Session, place: Place): Promise<Looked> {
   const shelf = await session.shelf(place);
-  return await showImage(shelf, place.reference ?? meantReference(shelf));
+  return { shown: await showImage(shelf, place.reference ?? meantReference(shelf)) };
 }
 
 /** By the operations: looking at a proxied image must not pull it. */
-async function showLocal(session: Session, place: Extract<Place, { kind: 'local' }>): Promise<Shown> {
+async function showLocal(session: Session, place: Extract<Place, { kind: 'local' }>): Promise<Looked> {
   const operations = await session.operations();
   const reference = place.reference ?? parseTag('latest');
   const cache = await operations.cacheEntry(place.repository, reference);
-  if (cache === undefined) return await operations.image(place.repository, reference);
-  if (cache.cached) return { ...(await operations.image(cache.repository, reference)), cache };
-  return { repository: cache.repository, ...(isDigest(reference) ? {} : { tag: reference }), cache };
+  if (cache === undefined) return { shown: await operations.image(place.repository, reference) };
+  const image = cache.cached
+    ? await operations.image(cache.repository, reference)
+    : { repository: cache.repository, ...(isDigest(reference) ? {} : { tag: reference }) };
+  const upstream = await upstreamOf(operations, cache);
+  return { shown: { ...image, cache }, ...(upstream ? { upstream } : {}) };
 }
 
-function shownText(name: string, shown: Shown, nowMs: number): string {
-  const cache = shown.cache ? cacheLines(shown.cache, nowMs) : [];
+async function upstreamOf(operations: Operations, { upstream }: CacheEntry): Promise<UpstreamItem | undefined> {
+  const [host] = upstream.split('/');
+  return (await operations.upstreams()).find((item) => item.host === host);
+}
+
+function shownText(name: string, { shown, upstream }: Looked, nowMs: number): string {
+  const cache = shown.cache ? cacheLines(shown.cache, upstream, nowMs) : [];
   if (!('digest' in shown)) return `${[`image      ${name}`, ...cache].join('\n')}\n`;
   return detailText(name, shown, cache);
 }

@@ -45,8 +45,13 @@ describe('what is left of a quota', () => {
 test('an upstream that is left alone, and until when', () => {
   const breaker = { state: 'open' as const, failures: 5, probeAt: at(1), why: 'refused' };
   expect([breakerText(upstream, NOW_MS), breakerText({ ...upstream, breaker }, NOW_MS)]).toEqual([
-    'ok',
+    'not asked yet',
     'down after 5 failures, next try in 1 min',
+  ]);
+  const failed = { ...upstream, requests: 9, breaker: { state: 'closed' as const, failures: 2 } };
+  expect([breakerText({ ...upstream, requests: 9 }, NOW_MS), breakerText(failed, NOW_MS)]).toEqual([
+    'ok',
+    'failed 2 times in a row',
   ]);
 });
 
@@ -81,6 +86,45 @@ describe('what a cache knows', () => {
     },
   ];
   for (const { name, more, line } of cases) {
-    test(name, () => expect(cacheLines({ ...entry, ...more }, NOW_MS)).toContain(line));
+    test(name, () => expect(cacheLines({ ...entry, ...more }, upstream, NOW_MS)).toContain(line));
   }
+
+  const down = { breaker: { state: 'open' as const, failures: 3, probeAt: at(1) } };
+  const corp = { account: 'corp', remaining: 2, limit: 5 };
+  const hindrances: { name: string; next: CacheEntry['next']; state: Partial<UpstreamItem>; lines: string[] }[] = [
+    {
+      name: 'nothing is here, and the upstream is down',
+      next: 'fetch',
+      state: down,
+      lines: ['but now    it fails: docker.io is down after 3 failures, next try in 1 min'],
+    },
+    {
+      name: 'a copy is here, and the upstream is down',
+      next: 'revalidate',
+      state: down,
+      lines: ['but now    the copy is served, as stale: docker.io is down after 3 failures, next try in 1 min'],
+    },
+    { name: 'what is fresh asks nobody', next: 'hit', state: down, lines: [] },
+    {
+      name: 'the quota is down to the reserve',
+      next: 'fetch',
+      state: { reservePulls: 2, quotas: [corp] },
+      lines: ['but now    it fails: docker.io is down to its quota (corp: 2 of 5 left, 2 kept back)'],
+    },
+    { name: 'another account has some left', next: 'fetch', state: { quotas: [corp] }, lines: [] },
+  ];
+  for (const { name, next, state, lines } of hindrances) {
+    test(name, () => {
+      const shown = cacheLines({ ...entry, next }, { ...upstream, ...state }, NOW_MS);
+      expect(shown.slice(-1 - lines.length)).toEqual([`next pull  ${next}: it is fresh`, ...lines]);
+    });
+  }
+  test('the rule is the entry that fits, or that none does', () => {
+    const ruleIn = (rule: string) =>
+      cacheLines({ ...entry, rule }, upstream, NOW_MS).find((one) => one.startsWith('rule'));
+    expect([ruleIn('freshness'), ruleIn('freshness[1] (latest)')]).toEqual([
+      'rule       that of the namespace: no entry of freshness fits',
+      'rule       freshness[1] (latest)',
+    ]);
+  });
 });

@@ -14,26 +14,33 @@ export const list: CommandRun = async (context) => {
   return ExitCode.ok;
 };
 
+const HEAD = ['upstream', 'namespaces', 'state', 'requests', 'bytes', 'active', 'waiting', 'quota'];
+
 function upstreamTable({ io }: Context, items: readonly UpstreamItem[]): string {
   if (items.length === 0) return '';
   const nowMs = io.clock.now();
   const rows = items.flatMap((item) => {
     const facts = [
       item.host,
-      item.namespaces.join(' '),
+      item.namespaces.join(', '),
       breakerText(item, nowMs),
       item.requests.toString(),
       formatBytes(item.bytes),
-      `${item.active}+${item.waiting}`,
+      item.active.toString(),
+      item.waiting.toString(),
     ];
     const quotas = item.quotas.length === 0 ? ['not known'] : item.quotas.map((quota) => quotaText(quota, item, nowMs));
     return quotas.map((quota) => [...facts, quota]);
   });
-  return formatTable(io.stdout, ['upstream', 'namespaces', 'state', 'requests', 'bytes', 'active', 'quota'], rows);
+  return formatTable(io.stdout, HEAD, rows);
 }
 
-export function breakerText({ breaker }: UpstreamItem, nowMs: number): string {
-  if (breaker.state === 'closed') return 'ok';
+/** `ok` only of one that was asked: before, nobody knows. */
+export function breakerText({ breaker, requests }: UpstreamItem, nowMs: number): string {
+  if (breaker.state === 'closed') {
+    if (breaker.failures > 0) return `failed ${breaker.failures === 1 ? 'once' : `${breaker.failures} times in a row`}`;
+    return requests === 0 ? 'not asked yet' : 'ok';
+  }
   const probe = breaker.probeAt === undefined ? '' : `, next try ${untilText(breaker.probeAt, nowMs)}`;
   return `down after ${breaker.failures} failures${probe}`;
 }

@@ -8,8 +8,9 @@ import { formatDuration } from '../table.ts';
 
 export const test: CommandRun = async (context, typed) => {
   const { io } = context;
-  const target = parseTestTarget(typed.words[0] ?? '');
-  const result = await testUpstream(await context.config(), machineOf(io, context.debug), target);
+  const config = await context.config();
+  const target = parseTestTarget(typed.words[0] ?? '', config.namespaces);
+  const result = await testUpstream(config, machineOf(io, context.debug), target);
   const paint = paintFor(io.stdout, io.env, typed.options.color !== false);
   context.answer({ kind: 'UpstreamTest', items: [result], text: () => resultText(result, paint) });
   return result.rungs.some(({ outcome }) => outcome === 'failed') ? ExitCode.failed : ExitCode.ok;

@@ -93,7 +93,7 @@ function requireProxy({ namespaces = {} }: Config, name: string): void {
   const proxies = Object.keys(namespaces).filter((key) => isProxy(namespaces[key]));
   const meant = nearest(name, proxies);
   throw new AppError('USAGE', `"${name}" is no proxy namespace of the configuration`, {
-    why: proxies.length === 0 ? 'it has none' : `they are ${proxies.join(', ')}`,
+    why: proxies.length === 0 ? 'it has none' : `proxy namespaces: ${proxies.join(', ')}`,
     hint: meant === undefined ? 'entrepot namespace list' : `did you mean ${meant}?`,
   });
 }

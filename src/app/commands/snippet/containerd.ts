@@ -53,8 +53,11 @@ function hostsOf(mirrored: readonly Mirrored[]): string[] {
 function hostFile(side: ClientSide, host: string): SnippetFile {
   const origin = host === DOCKER_HUB ? 'registry-1.docker.io' : host;
   const commented = hostTable(side).trimEnd().replaceAll(/^/gm, '# ');
+  const path = `${FOLDER}/${folderOf(host)}/hosts.toml`;
+  const places = side.mirrored.filter((one) => one.host === host);
+  if (places.every(({ prefix }) => prefix !== '')) return { path, text: partlyText(side, origin, places) };
   return {
-    path: `${FOLDER}/${folderOf(host)}/hosts.toml`,
+    path,
     text: `server = "${side.url}"
 ${settings(side, '')}[host]
 
@@ -63,6 +66,15 @@ ${settings(side, '')}[host]
 ${commented}
 `,
   };
+}
+
+/** Only some of a registry is read here, and a file of containerd is for all of it. */
+function partlyText(side: ClientSide, origin: string, places: readonly Mirrored[]): string {
+  const names = places.map(({ host, prefix }) => `${host}/${prefix}`).join(', ');
+  return `# Only ${names} is read here; what else is there, containerd asks ${origin} for.
+# It does so for ${names} too when this registry does not answer.
+server = "https://${origin}"
+${hostTable(side)}`;
 }
 
 /** A colon in a folder's name is written as an underscore on each side of the port. Source: containerd docs/hosts.md. */

@@ -39,6 +39,15 @@ describe('containerd', () => {
     expect(parsed).toEqual({ server: 'https://registry.example.com', capabilities: ['pull', 'resolve'], host: {} });
     expect(text).toContain('# server = "https://registry-1.docker.io"\n# [host."https://registry.example.com"]\n');
   });
+  test('of a registry of which only some is read, the rest stays reachable', () => {
+    const path = '/etc/containerd/certs.d/registry.vendor.test_5001_/hosts.toml';
+    const text = fileOf('containerd', PUBLIC + OPEN + NAMESPACES, path);
+    expect(Bun.TOML.parse(text)).toEqual({
+      server: 'https://registry.vendor.test:5001',
+      host: { 'https://registry.example.com': { capabilities: ['pull', 'resolve'] } },
+    });
+    expect(text).toStartWith('# Only registry.vendor.test:5001/images is read here;');
+  });
   test('each file is TOML', () => {
     for (const { text } of snippet('containerd', PUBLIC + OPEN + NAMESPACES).files) Bun.TOML.parse(text);
   });

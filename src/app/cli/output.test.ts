@@ -1,0 +1,9 @@
+import { expect, test } from 'bun:test';
+import { writeAnswer } from './output.ts';
+
+test('a zero that was computed is 0 in YAML too', () => {
+  let written = '';
+  const screen = { isTerminal: false, columns: 80, write: (text: string) => void (written += text) };
+  writeAnswer(screen, 'yaml', { kind: 'Time', items: [{ durationMs: performance.now() * 0 }], text: () => '' });
+  expect(written).toContain('durationMs: 0\n');
+});
