@@ -29,7 +29,7 @@ export async function wireProxies(options: ProxiesOptions): Promise<Proxies> {
     loading.push(loaded);
     return await loaded;
   };
-  const state = sqlProxyState(database, clock, log);
+  const state = sqlProxyState(database, clock, { log });
   const flights = createFlights({ ...shared, parts: store.cache.parts, link: store.cache.linkBlob });
   const upstreams = new Map<string, Upstream>();
   const entries = proxyEntries(config);

@@ -19,16 +19,22 @@ CREATE TABLE proxy_counter (
   PRIMARY KEY (namespace, name)
 )`;
 
+/** Of lists with nothing in them there are as many as somebody makes up names. */
+const EMPTY_LISTS = `
+ALTER TABLE proxy_list ADD COLUMN is_empty INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX proxy_list_empty ON proxy_list (checked_at_ms) WHERE is_empty = 1`;
+
 export const saveState = defineCommand('proxy.saveState', async (tx: Tx, batch: StateBatch) => {
   for (const row of batch.references) await saveReference(tx, row);
   for (const { repository, reference } of batch.forgotten) {
     await tx.run('DELETE FROM proxy_reference WHERE repository = ? AND reference = ?', [repository, reference]);
   }
-  for (const { repository, kind, list, checked_at_ms } of batch.lists) {
+  for (const { repository, kind, list, checked_at_ms, is_empty } of batch.lists) {
     await tx.run(
-      `INSERT INTO proxy_list (repository, kind, list, checked_at_ms) VALUES (?, ?, ?, ?)
-       ON CONFLICT (repository, kind) DO UPDATE SET list = excluded.list, checked_at_ms = excluded.checked_at_ms`,
-      [repository, kind, list, checked_at_ms],
+      `INSERT INTO proxy_list (repository, kind, list, checked_at_ms, is_empty) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (repository, kind) DO UPDATE SET
+         list = excluded.list, checked_at_ms = excluded.checked_at_ms, is_empty = excluded.is_empty`,
+      [repository, kind, list, checked_at_ms, is_empty],
     );
   }
   for (const { namespace, name, value } of batch.counters) {
@@ -61,15 +67,30 @@ async function saveReference(tx: Tx, row: ReferenceRow): Promise<void> {
   );
 }
 
+export type PruneArgs = {
+  readonly absentBeforeMs: number;
+  readonly listsBeforeMs: number;
+  /** So many of each are kept, the newest. */
+  readonly absences: number;
+  readonly emptyLists: number;
+};
+
 /** Rows of names that never were, which anybody can ask for, and of lists that nobody has asked for. */
 export const pruneState = defineCommand(
   'proxy.pruneState',
-  async (
-    tx: Tx,
-    { absentBeforeMs, listsBeforeMs }: { readonly absentBeforeMs: number; readonly listsBeforeMs: number },
-  ) => {
+  async (tx: Tx, { absentBeforeMs, listsBeforeMs, absences, emptyLists }: PruneArgs) => {
     await tx.run('DELETE FROM proxy_reference WHERE digest IS NULL AND checked_at_ms < ?', [absentBeforeMs]);
     await tx.run('DELETE FROM proxy_list WHERE checked_at_ms < ?', [listsBeforeMs]);
+    await tx.run(
+      `DELETE FROM proxy_reference WHERE digest IS NULL AND checked_at_ms < (
+      SELECT checked_at_ms FROM proxy_reference WHERE digest IS NULL ORDER BY checked_at_ms DESC LIMIT 1 OFFSET ?)`,
+      [absences],
+    );
+    await tx.run(
+      `DELETE FROM proxy_list WHERE is_empty = 1 AND checked_at_ms < (
+      SELECT checked_at_ms FROM proxy_list WHERE is_empty = 1 ORDER BY checked_at_ms DESC LIMIT 1 OFFSET ?)`,
+      [emptyLists],
+    );
   },
 );
 
@@ -88,6 +109,6 @@ export const SINCE = 'sinceMs';
 /** Tables and commands of proxies and upstreams: given to whoever opens the database, and to its writer. */
 export const proxySql: SqlModule = {
   name: 'proxy',
-  migrations: [TABLES, ...upstreamMigrations],
+  migrations: [TABLES, ...upstreamMigrations, EMPTY_LISTS],
   commands: [saveState, pruneState, beginCounters, ...upstreamCommands],
 };

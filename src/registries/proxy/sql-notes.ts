@@ -17,6 +17,7 @@ export type ListRow = {
   readonly kind: string;
   readonly list: string;
   readonly checked_at_ms: number;
+  readonly is_empty: number;
 };
 
 /** What is written in one transaction, as rows. */
@@ -60,6 +61,19 @@ export function merged(older: Unsaved, newer: Unsaved): Unsaved {
   };
 }
 
+/** No more notes than `most`: absences go first, which are believed for a minute. Counts are few, and stay. */
+export function bounded(notes: Unsaved, most: number): Unsaved {
+  if (notes.references.size + notes.lists.size <= most) return notes;
+  const references = new Map([...notes.references].filter(([, note]) => !isAbsence(note)).slice(-most));
+  const filled = [...notes.lists].filter(([, { items }]) => items.length > 0);
+  const lists = new Map(filled.slice(-Math.max(1, most - references.size)));
+  return { references, lists, tallies: notes.tallies };
+}
+
+function isAbsence(note: KnownReference | Forgotten): boolean {
+  return !('forgotten' in note) && note.digest === undefined;
+}
+
 function sumOf(one: Tally, other: Tally): Tally {
   const sum = newTally();
   for (const { verdicts, ...numbers } of [one, other]) {
@@ -79,6 +93,7 @@ export function batchOf({ references, lists, tallies }: Unsaved): StateBatch {
       kind: list.kind,
       list: JSON.stringify(list),
       checked_at_ms: list.checkedAtMs,
+      is_empty: list.items.length === 0 ? 1 : 0,
     })),
     counters: [...tallies].flatMap(([namespace, tally]) => rowsOf(tally).map((row) => ({ namespace, ...row }))),
   };

@@ -1,4 +1,4 @@
-import type { ManifestReference, RepositoryName } from '#core/oci';
+import { isDigest, type ManifestReference, type RepositoryName } from '#core/oci';
 import type { Database } from '#core/sql';
 import { type Clock, createSizedCache, type Log, messageOf, type SizedCache, silentLog } from '#core/std';
 import { addCounts, newTally, numbersOf } from './counters.ts';
@@ -6,6 +6,7 @@ import { stateKey } from './memory-state.ts';
 import { beginCounters, pruneState, SINCE, saveState } from './sql-module.ts';
 import {
   batchOf,
+  bounded,
   isEmpty,
   knownOf,
   type ListRow,
@@ -28,6 +29,21 @@ const PRUNE_EVERY_MS = 3_600_000;
 const ABSENT_KEPT_MS = 86_400_000;
 const LIST_KEPT_MS = 90 * 86_400_000;
 
+/** Rows that anybody can bring about by asking for names that he makes up: some megabytes. */
+export type StateBounds = {
+  /** References of which the upstream said that there is none; the newest stay. */
+  readonly absences: number;
+  /** Lists with nothing in them. */
+  readonly emptyLists: number;
+  /** So many new ones of both, and the rows are looked at. */
+  readonly lookAfter: number;
+  /** Notes held while nothing can be written. */
+  readonly unsaved: number;
+};
+const BOUNDS: StateBounds = { absences: 20_000, emptyLists: 20_000, lookAfter: 10_000, unsaved: 50_000 };
+
+export type SqlStateOptions = { readonly log?: Log; readonly bounds?: Partial<StateBounds> };
+
 type Book = {
   readonly database: Database;
   readonly clock: Clock;
@@ -35,15 +51,19 @@ type Book = {
   readonly references: SizedCache<KnownReference>;
   readonly lists: SizedCache<KnownList<unknown>>;
   readonly closing: AbortController;
+  readonly bounds: StateBounds;
   unsaved: Unsaved;
   /** On its way to the disk: still to be seen here. */
   sailing: Unsaved;
   writing: Promise<void> | undefined;
   prunedAtMs: number;
+  /** Saved since then of what was nowhere. */
+  absent: number;
 };
 
 /** What proxies know, in a database opened with `proxySql`. */
-export function sqlProxyState(database: Database, clock: Clock, log: Log = silentLog()): ProxyState {
+export function sqlProxyState(database: Database, clock: Clock, options: SqlStateOptions = {}): ProxyState {
+  const { log = silentLog(), bounds } = options;
   const book: Book = {
     database,
     clock,
@@ -51,10 +71,12 @@ export function sqlProxyState(database: Database, clock: Clock, log: Log = silen
     references: createSizedCache(REFERENCE_CACHE_BYTES),
     lists: createSizedCache(LIST_CACHE_BYTES),
     closing: new AbortController(),
+    bounds: { ...BOUNDS, ...bounds },
     unsaved: noNotes(),
     sailing: noNotes(),
     writing: undefined,
     prunedAtMs: clock.now(),
+    absent: 0,
   };
   return {
     ...referenceNotes(book),
@@ -89,9 +111,13 @@ function referenceNotes(book: Book): ReferenceNotes {
       return known;
     },
     save(known) {
-      const key = stateKey(known.repository, known.reference);
-      book.references.set(key, known, REFERENCE_BYTES);
-      book.unsaved.references.set(key, known);
+      const { repository, reference, digest, mediaType = '' } = known;
+      const key = stateKey(repository, reference);
+      book.references.set(key, known, REFERENCE_BYTES + mediaType.length);
+      if (digest === undefined) book.absent++;
+      // What a digest stands for is asked again or never: only that it was nowhere is no longer true.
+      const isPassing = digest !== undefined && isDigest(reference);
+      book.unsaved.references.set(key, isPassing ? { forgotten: { repository, reference } } : known);
       writeSoon(book);
     },
     forget(repository, reference) {
@@ -131,6 +157,7 @@ function listNotes(book: Book): ListNotes {
     saveList(list) {
       const key = stateKey(list.repository, list.kind);
       book.lists.delete(key);
+      if (list.items.length === 0) book.absent++;
       book.unsaved.lists.set(key, list);
       writeSoon(book);
     },
@@ -185,7 +212,7 @@ async function write(book: Book): Promise<void> {
   try {
     await book.database.write(saveState, batchOf(book.sailing));
   } catch (thrown) {
-    book.unsaved = merged(book.sailing, book.unsaved);
+    book.unsaved = bounded(merged(book.sailing, book.unsaved), book.bounds.unsaved);
     throw thrown;
   } finally {
     book.sailing = noNotes();
@@ -194,13 +221,16 @@ async function write(book: Book): Promise<void> {
 
 async function prune(book: Book): Promise<void> {
   const nowMs = book.clock.now();
-  if (nowMs - book.prunedAtMs < PRUNE_EVERY_MS) return;
+  const { absences, emptyLists, lookAfter } = book.bounds;
+  if (nowMs - book.prunedAtMs < PRUNE_EVERY_MS && book.absent < lookAfter) return;
   book.prunedAtMs = nowMs;
+  book.absent = 0;
   const ages = { absentBeforeMs: nowMs - ABSENT_KEPT_MS, listsBeforeMs: nowMs - LIST_KEPT_MS };
-  await book.database.write(pruneState, ages);
+  await book.database.write(pruneState, { ...ages, absences, emptyLists });
 }
 
 async function flush(book: Book): Promise<void> {
   while (book.writing !== undefined) await book.writing;
   await write(book);
+  await prune(book);
 }

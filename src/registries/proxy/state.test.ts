@@ -157,6 +157,73 @@ describe('sqlProxyState()', () => {
     await later.close();
   });
 
+  test('names that were made up are forgotten, the oldest first, and what is there is not', async () => {
+    const { database } = await sqlFixture();
+    const clock = manualClock();
+    const bounds = { absences: 10, emptyLists: 5, lookAfter: 20 };
+    const state = sqlProxyState(database(), clock, { bounds });
+    const { digest: _, ...absent } = KNOWN;
+    state.save(KNOWN);
+    state.saveList({ repository: REDIS, kind: 'tags', items: ['7'], checkedAtMs: clock.now() });
+    for (let nth = 0; nth < 200; nth++) {
+      clock.advance(1);
+      const checkedAtMs = clock.now();
+      state.save({ ...absent, reference: tag(`none-${nth}`), checkedAtMs });
+      state.saveList({ repository: REDIS, kind: `referrers ${digestOf(`none ${nth}`)}`, items: [], checkedAtMs });
+      const repository = repo(`hub/none/${nth}`);
+      state.saveList({ repository, kind: 'tags', items: [], checkedAtMs, isMissing: true });
+      if (nth % 10 === 9) await state.flush();
+    }
+    await state.close();
+    const rowsOf = async (table: string) =>
+      (await database().read<{ count: number }>(`SELECT count(*) AS count FROM ${table}`))[0]?.count;
+    expect(await rowsOf('proxy_reference')).toBeLessThanOrEqual(1 + bounds.absences + 2 * bounds.lookAfter);
+    expect(await rowsOf('proxy_list')).toBeLessThanOrEqual(1 + bounds.emptyLists + 2 * bounds.lookAfter);
+    const later = sqlProxyState(database(), clock);
+    expect(await later.find(REDIS, SEVEN)).toEqual(KNOWN);
+    expect((await later.list<string>(REDIS, 'tags'))?.items).toEqual(['7']);
+    expect(await later.find(REDIS, tag('none-199'))).toMatchObject({ reference: 'none-199' });
+    expect(await later.find(REDIS, tag('none-0'))).toBeUndefined();
+    await later.close();
+    await database().close();
+  });
+
+  test('while nothing can be written, what nobody believes for long is not kept without end', async () => {
+    const { database } = await sqlFixture();
+    const state = sqlProxyState(database(), manualClock(), { bounds: { unsaved: 100 } });
+    const { write } = database();
+    database().write = async () => {
+      throw new Error('the disk is full');
+    };
+    const { digest: _, ...absent } = KNOWN;
+    state.save(KNOWN);
+    for (let nth = 0; nth < 1000; nth++) {
+      state.save({ ...absent, reference: tag(`none-${nth}`) });
+      if (nth % 50 === 0) await state.flush().catch(() => {});
+    }
+    await state.flush().catch(() => {});
+    database().write = write;
+    await state.close();
+    const rows = await database().read<{ reference: string }>('SELECT reference FROM proxy_reference');
+    expect(rows.length).toBeLessThanOrEqual(100);
+    expect(rows).toContainEqual({ reference: '7' });
+    await database().close();
+  });
+
+  test('what a digest was told to be, which is here for ever or not, is not written down', async () => {
+    const { database } = await sqlFixture();
+    const state = sqlProxyState(database(), manualClock());
+    const known = { ...KNOWN, reference: digestOf('seven') };
+    const { digest: _, ...absent } = known;
+    state.save(absent);
+    await state.flush();
+    state.save(known);
+    expect(await state.find(REDIS, known.reference)).toEqual(known);
+    await state.close();
+    expect(await database().read('SELECT reference FROM proxy_reference')).toEqual([]);
+    await database().close();
+  });
+
   test('absences that nobody will believe any more are dropped', async () => {
     const { database } = await sqlFixture();
     const clock = manualClock();
