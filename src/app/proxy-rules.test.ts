@@ -45,4 +45,7 @@ test('what is kept whatever the room: names below the namespace, with their tags
     return isPinned(parseRepository(repository), parseTag(tag));
   });
   expect(pinned).toEqual(['hub/library/redis:7.2', 'hub/vendor/a/b:x']);
+  // What was pulled by digest has no tag.
+  const untagged = ['hub/library/redis', 'hub/vendor/a/b'];
+  expect(untagged.filter((name) => isPinned(parseRepository(name), undefined))).toEqual(['hub/vendor/a/b']);
 });

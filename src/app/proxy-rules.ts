@@ -49,7 +49,7 @@ function tagFreshness(written: WrittenRule): TagFreshness {
 export function pinnedBy(
   namespace: string,
   { keep }: ProxyConfig,
-): (repository: RepositoryName, tag: TagName) => boolean {
+): (repository: RepositoryName, tag: TagName | undefined) => boolean {
   const kept = keep.map(parseKept);
   return (repository, tag) => {
     const below = repository.slice(namespace.length + 1);

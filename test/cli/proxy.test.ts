@@ -164,6 +164,14 @@ all        virtual  team, hub (pushes: team)  -
     ]);
   });
 
+  test('the images of a namespace are listed by repository', async () => {
+    const { code, stderr } = await run('image list hub', false);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('do   entrepot namespace show hub lists what is in it'),
+    ]);
+  });
+
   test('the upstreams', async () => {
     expect((await run('upstream list')).stdout).toMatch(
       /^UPSTREAM {3}NAMESPACES {2}STATE .*\ndocker\.io {2}hub {9}ok {5}\d+ .* not known\n$/,

@@ -1,4 +1,5 @@
 import { isDigest, parseTag, RegistryError } from '#core/oci';
+import { AppError } from '#core/std';
 import type { CacheEntry, Deleted, ImageDetail, ImageItem, Operations, UpstreamItem } from '#surface/server/api';
 import { deleteImage, describeImage, meantReference, showImage } from '../../commands/image.ts';
 import { allPages, listImages } from '../../commands/list.ts';
@@ -15,15 +16,26 @@ export const list: CommandRun = async (context, typed) => {
   const config = await context.config();
   const limit = limitOf(typed);
   const [name] = typed.words;
-  const items = await context.withSession((session) =>
-    name === undefined
-      ? localImages(context, session, limit)
-      : placeImages(context, session, { place: parsePlace(name, config), limit }),
-  );
+  const items = await context.withSession(async (session) => {
+    if (name === undefined) return await localImages(context, session, limit);
+    try {
+      return await placeImages(context, session, { place: parsePlace(name, config), limit });
+    } catch (thrown) {
+      const isUnknown = thrown instanceof AppError && thrown.code === 'NAME_UNKNOWN';
+      const isNamespace = isUnknown && config.namespaces?.[name] !== undefined;
+      throw isNamespace ? notRepository(name) : thrown;
+    }
+  });
   context.answer({ kind: 'Image', items, text: () => imageTable(context, items) });
   if (items.length === 0) noteEmpty(context, name ?? config.storage.path);
   return ExitCode.ok;
 };
+
+function notRepository(name: string): RegistryError {
+  return new RegistryError('NAME_UNKNOWN', `${name} is a namespace, and there is no repository of that name`, {
+    hint: `entrepot namespace show ${name} lists what is in it`,
+  });
+}
 
 function noteEmpty(context: Context, where: string): void {
   if (context.format === 'text')
