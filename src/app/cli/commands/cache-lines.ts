@@ -41,8 +41,13 @@ function hindranceLine({ next }: CacheEntry, upstream: UpstreamItem | undefined,
   return line(`down to its quota (${upstream.quotas.map((quota) => quotaText(quota, upstream, nowMs)).join('; ')})`);
 }
 
-function freshLine({ freshUntil, servedStaleUntil }: CacheEntry, nowMs: number): string[] {
+function freshLine({ cached, next, freshUntil, servedStaleUntil }: CacheEntry, nowMs: number): string[] {
   if (freshUntil === undefined) return [];
+  // What was dropped, or never was there, has no age.
+  if (!cached)
+    return next === 'negative'
+      ? [`absent     so the upstream said; ${forText(freshUntil, nowMs)} it is not asked again`]
+      : [];
   const isFresh = Date.parse(freshUntil) > nowMs;
   const fresh = isFresh ? forText(freshUntil, nowMs) : `no more, since ${agoText(freshUntil, nowMs)}`;
   const isServed = servedStaleUntil !== undefined && Date.parse(servedStaleUntil) > nowMs;

@@ -80,6 +80,11 @@ describe('what a cache knows', () => {
       line: 'fresh      no more, since 5 min ago; without the upstream served for 1 h',
     },
     {
+      name: 'known not to be there',
+      more: { cached: false, next: 'negative', freshUntil: at(1) },
+      line: 'absent     so the upstream said; for 1 min it is not asked again',
+    },
+    {
       name: 'neither',
       more: { freshUntil: at(-5), servedStaleUntil: at(-1) },
       line: 'fresh      no more, since 5 min ago',
@@ -88,6 +93,11 @@ describe('what a cache knows', () => {
   for (const { name, more, line } of cases) {
     test(name, () => expect(cacheLines({ ...entry, ...more }, upstream, NOW_MS)).toContain(line));
   }
+
+  test('what was dropped to make room has no age', () => {
+    const lines = cacheLines({ ...entry, cached: false, next: 'fetch', freshUntil: at(9) }, upstream, NOW_MS);
+    expect(lines.filter((line) => /^(?:fresh|absent)/.test(line))).toEqual([]);
+  });
 
   const down = { breaker: { state: 'open' as const, failures: 3, probeAt: at(1) } };
   const corp = { account: 'corp', remaining: 2, limit: 5 };
