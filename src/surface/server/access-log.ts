@@ -57,7 +57,8 @@ function wayOf({ verdict = '', upstream, reason }: AccessEvent): string {
   return (
     `,"verdict":${quoteVerdict(verdict)}` +
     (upstream === undefined ? '' : `,"upstream":${quoteUpstream(upstream)}`) +
-    (reason === undefined ? '' : `,"reason":${quoteReason(reason)}`)
+    // Of what was here and fresh there is nothing to explain, and most lines are of that.
+    (reason === undefined || verdict === 'hit' ? '' : `,"reason":${quoteReason(reason)}`)
   );
 }
 

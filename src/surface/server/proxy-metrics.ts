@@ -24,9 +24,7 @@ const BREAKER_VALUE = { closed: 0, 'half-open': 1, open: 2 } as const;
 type Counts = ReturnType<typeof createCounts>;
 
 export function createProxyMetrics(options: ProxyMetricsOptions): ProxyMetrics {
-  const answers = createCounts('namespace', 'what', 'verdict');
-  const saved = createCounts('namespace');
-  const answered = createCounts('namespace');
+  const answers = createAnswerCounts();
   const requests = createCounts('upstream', 'operation', 'outcome');
   const seconds = createCounts('upstream', 'operation');
   const evicted = createCounts('namespace');
@@ -43,9 +41,7 @@ export function createProxyMetrics(options: ProxyMetricsOptions): ProxyMetrics {
     observe(event) {
       switch (event.kind) {
         case 'answer':
-          answers.add(1, event.namespace, event.what, event.verdict);
-          answered.add(event.bytes, event.namespace);
-          if (SAVING.includes(event.verdict)) saved.add(event.bytes, event.namespace);
+          answers.add(event);
           break;
         case 'upstream':
           requests.add(1, event.host, event.operation, event.outcome);
@@ -68,9 +64,10 @@ export function createProxyMetrics(options: ProxyMetricsOptions): ProxyMetrics {
     },
     register(registry) {
       const counter = (counts: Counts, name: string, help: string) => registerCounter(registry, counts, { name, help });
-      counter(answers, 'entrepot_proxy_answers_total', 'Answers of proxy namespaces, by how they were come by.');
-      counter(answered, 'entrepot_proxy_answered_bytes_total', 'Bytes answered by proxy namespaces.');
-      counter(saved, 'entrepot_proxy_saved_bytes_total', 'Bytes of them that were here.');
+      const { total, answeredBytes, savedBytes } = answers;
+      counter(total, 'entrepot_proxy_answers_total', 'Answers of proxy namespaces, by how they were come by.');
+      counter(answeredBytes, 'entrepot_proxy_answered_bytes_total', 'Bytes answered by proxy namespaces.');
+      counter(savedBytes, 'entrepot_proxy_saved_bytes_total', 'Bytes of them that were here.');
       counter(requests, 'entrepot_upstream_requests_total', 'Requests to upstreams of proxies, by outcome.');
       counter(seconds, 'entrepot_upstream_seconds_total', 'Time they took.');
       counter(evicted, 'entrepot_proxy_evicted_bytes_total', 'Bytes dropped to keep within maxBytes.');
@@ -83,22 +80,66 @@ export function createProxyMetrics(options: ProxyMetricsOptions): ProxyMetrics {
   };
 }
 
+type Count = { readonly labels: Readonly<Record<string, string>>; value: number };
+
 function createCounts(...labelNames: readonly string[]) {
-  const counts = new Map<string, { readonly labels: Readonly<Record<string, string>>; value: number }>();
+  const counts = new Map<string, Count>();
+  const of = (labels: readonly string[]): Count => {
+    const key = labels.join('\n');
+    const known = counts.get(key);
+    if (known) return known;
+    const named = Object.fromEntries(labelNames.map((name, index) => [name, labels[index] ?? '']));
+    const made = { labels: named, value: 0 };
+    counts.set(key, made);
+    return made;
+  };
   return {
     labelNames,
     counts,
+    of,
     add(value: number, ...labels: readonly string[]): void {
-      const key = labels.join('\n');
-      const known = counts.get(key);
-      if (known) known.value += value;
-      else
-        counts.set(key, {
-          labels: Object.fromEntries(labelNames.map((name, index) => [name, labels[index] ?? ''])),
-          value,
-        });
+      of(labels).value += value;
     },
   };
+}
+
+type Answer = Extract<ProxyEvent, { readonly kind: 'answer' }>;
+
+/** Counts of answers. There is one on every pull: those of a kind are found by three look-ups, without making a key. */
+function createAnswerCounts() {
+  const total = createCounts('namespace', 'what', 'verdict');
+  const answeredBytes = createCounts('namespace');
+  const savedBytes = createCounts('namespace');
+  type Kind = { readonly total: Count; readonly answered: Count; readonly saved: Count | undefined };
+  const kinds = new Map<string, Map<string, Map<string, Kind>>>();
+  const kindOf = ({ namespace, what, verdict }: Answer): Kind => {
+    const ofNamespace = existing(kinds, namespace, () => new Map<string, Map<string, Kind>>());
+    const ofWhat = existing(ofNamespace, what, () => new Map<string, Kind>());
+    return existing(ofWhat, verdict, () => ({
+      total: total.of([namespace, what, verdict]),
+      answered: answeredBytes.of([namespace]),
+      saved: SAVING.includes(verdict) ? savedBytes.of([namespace]) : undefined,
+    }));
+  };
+  return {
+    total,
+    answeredBytes,
+    savedBytes,
+    add(answer: Answer): void {
+      const kind = kindOf(answer);
+      kind.total.value += 1;
+      kind.answered.value += answer.bytes;
+      if (kind.saved) kind.saved.value += answer.bytes;
+    },
+  };
+}
+
+function existing<V>(map: Map<string, V>, key: string, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 type Named = { readonly name: string; readonly help: string };
