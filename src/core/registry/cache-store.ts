@@ -47,8 +47,8 @@ export type CacheUsage = {
 
 export type Eviction = {
   readonly targetBytes: number;
-  /** What hangs together with such a tag stays, whatever its age. */
-  readonly isPinned: (repository: RepositoryName, tag: TagName) => boolean;
+  /** What hangs together with such a tag stays, whatever its age. Without a tag: what has none, as it was pulled by digest. */
+  readonly isPinned: (repository: RepositoryName, tag: TagName | undefined) => boolean;
 };
 export type Evicted = { readonly bytes: number; readonly manifests: number; readonly blobs: number };
 

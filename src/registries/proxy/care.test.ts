@@ -104,7 +104,7 @@ describe('keepWithin', () => {
     for (const [nth, image] of images.entries()) {
       await pushImage(all.upstream.registry, REDIS_THERE, image, { tags: [`v${nth}`] });
     }
-    all.proxy.keepWithin(maxBytes, (_, name) => pinned.includes(name));
+    all.proxy.keepWithin(maxBytes, (_, name) => name !== undefined && pinned.includes(name));
     for (const [nth, image] of images.entries()) {
       await all.proxy.getManifest(REDIS, tag(`v${nth}`), PULL);
       for (const blob of image.blobs) await bytesOf(await all.proxy.getBlob(REDIS, blob.digest, {}, PULL));
@@ -127,6 +127,28 @@ describe('keepWithin', () => {
     expect(evictions.length).toBeGreaterThan(0);
     // What went is fetched again.
     expect((await all.proxy.getManifest(REDIS, tag('v1'), PULL)).served.verdict).toBe('miss');
+  });
+
+  test('what is being pulled stays, by digest too', async () => {
+    const { proxy, upstream, store } = fixture();
+    const image = images[0] ?? sampleImage('none');
+    await pushImage(upstream.registry, REDIS_THERE, image);
+    const gate = Promise.withResolvers<void>();
+    await proxy.getManifest(REDIS, image.descriptor.digest, PULL);
+    const [config, layer] = image.blobs;
+    if (!config || !layer) throw new Error('an image without blobs');
+    await bytesOf(await proxy.getBlob(REDIS, config.digest, {}, PULL));
+    upstream.gate = gate.promise;
+    const pulling = proxy.getBlob(REDIS, layer.digest, {}, PULL);
+    await Bun.sleep(1);
+    proxy.keepWithin(1, () => false);
+    await proxy.close();
+    expect((await store.resolveManifest(REDIS, image.descriptor.digest, PULL)).value.digest).toBe(
+      image.descriptor.digest,
+    );
+    expect((await store.resolveBlob(REDIS, config.digest, PULL)).value.digest).toBe(config.digest);
+    gate.resolve();
+    await bytesOf(await pulling);
   });
 
   test('within the budget nothing goes', async () => {

@@ -24,7 +24,8 @@ describe('tags through a proxy', () => {
     const list = async () =>
       (await allPages(async (page) => (await proxy.tags(REDIS, page, PULL)).value, 2)).pages.map((page) => page.join());
     const all = await Promise.all([list(), list(), list()]);
-    expect(all).toEqual(Array(3).fill(['1,2', '3,4', '5']));
+    const pages = ['1,2', '3,4', '5'];
+    expect(all).toEqual([pages, pages, pages]);
     expect((await again().tags(REDIS, { limit: 10 }, PULL)).served.verdict).toBe('hit');
     expect(upstream.take()).toEqual(['TAGS library/redis']);
     clock.advance(10 * MINUTE);

@@ -36,7 +36,7 @@ export interface ProxyCare {
   /** Forgets the copy of a tag or manifest, and what is known of it: the next pull asks the upstream. Throws MANIFEST_UNKNOWN. */
   forget(repository: RepositoryName, reference: ManifestReference, call: Call): Promise<void>;
   /** From now on the namespace holds no more: looked at now and after each arrival. Of what is pinned nothing goes. */
-  keepWithin(maxBytes: number, isPinned: (repository: RepositoryName, tag: TagName) => boolean): void;
+  keepWithin(maxBytes: number, isPinned: (repository: RepositoryName, tag: TagName | undefined) => boolean): void;
 }
 
 /** A namespace that reads an upstream and keeps what it read. Writes and deletes are DENIED: only itself writes it. */

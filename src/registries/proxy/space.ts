@@ -10,7 +10,7 @@ type Space = {
   readonly context: ProxyContext;
   /** Infinite: nobody has set one. */
   maxBytes: number;
-  isPinned: (repository: RepositoryName, tag: TagName) => boolean;
+  isPinned: (repository: RepositoryName, tag: TagName | undefined) => boolean;
   /** What was here when it was last counted, and all that may have come since. */
   atMostBytes: number;
   isLooking: boolean;
@@ -79,10 +79,12 @@ async function look(space: Space): Promise<void> {
   const { maxBytes } = space;
   space.atMostBytes = (await store.cache.usage(namespace)).bytes;
   if (space.atMostBytes <= maxBytes) return;
-  const inFlight = new Set<RepositoryName>(flights.list().flatMap(({ repositories }) => repositories));
+  // Asked anew for each: an eviction takes its time, and downloads begin meanwhile.
+  const isInFlight = (repository: RepositoryName) =>
+    flights.list().some(({ repositories }) => repositories.includes(repository));
   const evicted = await store.cache.evict(namespace, {
     targetBytes: Math.floor(maxBytes * EVICT_TO),
-    isPinned: (repository, tag) => inFlight.has(repository) || space.isPinned(repository, tag),
+    isPinned: (repository, tag) => isInFlight(repository) || space.isPinned(repository, tag),
   });
   space.atMostBytes -= evicted.bytes;
   observe({ kind: 'evicted', namespace, ...evicted });

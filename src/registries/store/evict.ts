@@ -18,7 +18,7 @@ const REMOVED_TOGETHER = 1000;
 /** What can go, with the time of its last use. */
 type Candidate = {
   readonly repository: number;
-  readonly name?: RepositoryName;
+  readonly name: RepositoryName;
   readonly unit: EvictArgs['unit'];
   readonly usedAtMs: number;
 };
@@ -68,7 +68,7 @@ async function* candidates(
   let nextLoose = 0;
   function* looseUntil(usedAtMs: number): Generator<Candidate> {
     for (let blob = loose[nextLoose]; blob && blob.usedAtMs <= usedAtMs; blob = loose[++nextLoose]) {
-      yield { repository: blob.repository, unit: { blob: blob.blob }, usedAtMs: blob.usedAtMs };
+      yield { repository: blob.repository, name: blob.name, unit: { blob: blob.blob }, usedAtMs: blob.usedAtMs };
     }
   }
   for await (const row of usedRows(context)) {
@@ -97,16 +97,15 @@ function isWithin(namespace: RepositoryName, name: RepositoryName): boolean {
 
 async function isPinned({ database }: StoreContext, candidate: Candidate, eviction: Eviction): Promise<boolean> {
   const { repository, name, unit } = candidate;
-  if (name === undefined || !('manifest' in unit)) return false;
-  const tags = await readUnitTags(database, repository, unit.manifest);
-  return tags.some((tag) => eviction.isPinned(name, tag));
+  const tags = 'manifest' in unit ? await readUnitTags(database, repository, unit.manifest) : [];
+  return (tags.length === 0 ? [undefined] : tags).some((tag) => eviction.isPinned(name, tag));
 }
 
 async function drop(context: StoreContext, namespace: RepositoryName, candidate: Candidate) {
   const { repository, name, unit, usedAtMs } = candidate;
   const args: EvictArgs = { namespace, repository, unit, usedAtMs, nowMs: context.clock.now() };
   const write = () => context.database.write(evictUnit, args);
-  if (name === undefined) return await write();
+  if ('blob' in unit) return await write();
   return await context.cache.change(name, write, ({ manifests, tags }) => [...manifests, ...(tags as never[])]);
 }
 

@@ -16,7 +16,12 @@ const PAGE_ROWS = 1000;
 const REPOSITORIES_PAGE = 10;
 
 /** A blob that no manifest of its repository names. */
-export type LooseBlob = { readonly repository: number; readonly blob: number; readonly usedAtMs: number };
+export type LooseBlob = {
+  readonly repository: number;
+  readonly name: RepositoryName;
+  readonly blob: number;
+  readonly usedAtMs: number;
+};
 
 /** Walks a namespace's rows. In memory: a number for each content, which is counted once. */
 export async function cacheUsage(
@@ -27,12 +32,12 @@ export async function cacheUsage(
   const usage = { repositories: 0, tags: 0 };
   const manifests = createTally();
   const blobs = createTally();
-  for await (const { id: repository } of repositoriesOf(context, namespace)) {
+  for await (const { id: repository, name } of repositoriesOf(context, namespace)) {
     const rowsBefore = manifests.rows + blobs.rows;
     for await (const row of manifestsOf(context, repository)) manifests.add(row);
     for await (const row of blobsOf(context, repository)) {
       blobs.add(row);
-      if (row.loose === 1) onLoose({ repository, blob: row.id, usedAtMs: row.linked_at_ms });
+      if (row.loose === 1) onLoose({ repository, name, blob: row.id, usedAtMs: row.linked_at_ms });
     }
     if (manifests.rows + blobs.rows > rowsBefore) usage.repositories++;
     usage.tags += await countTags(context.database, repository);

@@ -29,13 +29,13 @@ export function parseNamedImage(text: string, { host, prefix }: UpstreamPlace): 
 }
 
 /** Images as `keep` lists them: whether a name below the namespace, with a tag, is one. */
-export type KeptImages = (repository: string, tag: string) => boolean;
+export type KeptImages = (repository: string, tag: string | undefined) => boolean;
 
 /** `library/redis:7*`, `vendor/**`: globs of a name and, where there is one, of its tags. Throws PATTERN_INVALID. */
 export function parseKept(text: string): KeptImages {
   const colon = text.lastIndexOf(':');
   const hasTag = colon > text.lastIndexOf('/');
   const isName = compileGlob(hasTag ? text.slice(0, colon) : text);
-  const isTag: Matcher = hasTag ? tagMatcher(text.slice(colon + 1)) : () => true;
-  return (repository, tag) => isName(repository) && isTag(tag);
+  const isTag: Matcher | undefined = hasTag ? tagMatcher(text.slice(colon + 1)) : undefined;
+  return (repository, tag) => isName(repository) && (isTag === undefined || (tag !== undefined && isTag(tag)));
 }

@@ -243,12 +243,30 @@ function staysContract(check: CacheCheck): void {
     await pull(store, redis, child);
     const other = imageOf('other');
     await pull(store, nginx, { ...other, tags: ['7.2'] });
-    const isPinned: Eviction['isPinned'] = (name, pinned) => name === redis && pinned.startsWith('7');
+    const isPinned: Eviction['isPinned'] = (name, pinned) => name === redis && pinned?.startsWith('7') === true;
     const evicted = await store.cache.evict(hub, { targetBytes: 0, isPinned });
     expect(evicted).toMatchObject({ manifests: 1, blobs: 2 });
     expect(await has(store, redis, child)).toEqual(whole);
     expect((await store.tags(redis, { limit: 10 }, call)).value.items).toEqual([tag('7.2')]);
     expect(await has(store, nginx, other)).toEqual(gone);
+  });
+
+  check('what has no tag stays where its repository is pinned', async (store) => {
+    const image = imageOf('by digest');
+    await pull(store, redis, { ...image, tags: [] });
+    const loose = sampleBlob('loose', LAYER_BYTES);
+    await bring(store, redis, loose);
+    await pull(store, nginx, { ...imageOf('elsewhere'), tags: [] });
+    const asked = new Set<string | undefined>();
+    const isPinned: Eviction['isPinned'] = (name, pinned) => {
+      asked.add(pinned);
+      return name === redis;
+    };
+    await store.cache.evict(hub, { targetBytes: 0, isPinned });
+    expect([...asked]).toEqual([undefined]);
+    expect(await has(store, redis, image)).toEqual(whole);
+    expect((await store.resolveBlob(redis, loose.digest, call)).value.size).toBe(loose.bytes.byteLength);
+    expect(await has(store, nginx, imageOf('elsewhere'))).toEqual(gone);
   });
 
   check('content of other namespaces stays there', async (store) => {

@@ -37,7 +37,8 @@ export function evict(state: CacheState, namespace: RepositoryName, { targetByte
   const units = held.flatMap(([name, repository]) => unitsOf(state, name, repository));
   for (const unit of units.sort((left, right) => left.usedAt - right.usedAt)) {
     if (usageOf(state, namespace).bytes <= targetBytes) break;
-    if (!unit.tags.some((tag) => isPinned(unit.name, tag))) dropUnit(state, unit);
+    const tags = unit.tags.length === 0 ? [undefined] : unit.tags;
+    if (!tags.some((tag) => isPinned(unit.name, tag))) dropUnit(state, unit);
   }
   const after = usageOf(state, namespace);
   return {
