@@ -58,6 +58,8 @@ const KIND_OF_CODE: Readonly<Partial<Record<OciCode, Failure>>> = {
 
 /** Whoever gives no time of its own: what docker and containerd wait before they ask again, roughly. */
 const LIMITED_RETRY_MS = 60_000;
+/** No upstream is believed longer, nor is its word passed on. */
+const LONGEST_RETRY_MS = 86_400_000;
 
 /** What a question's failure means. Throws what is no answer of an upstream: a bug, a caller that gave up. */
 export function failureOf(thrown: unknown, host: string): Exclude<Asked<never>, { kind: 'answer' }> {
@@ -75,7 +77,8 @@ export function failureOf(thrown: unknown, host: string): Exclude<Asked<never>, 
 function asCode(error: RegistryError, kind: Failure, host: string): RegistryError {
   const code = CODE_OF_FAILURE[kind];
   const isFit = kind === 'failed' ? error.status >= 500 || error.code === 'UNSUPPORTED' : error.code === code;
-  const retryAfterMs = error.retryAfterMs ?? (kind === 'limited' ? LIMITED_RETRY_MS : undefined);
+  const askedMs = error.retryAfterMs ?? (kind === 'limited' ? LIMITED_RETRY_MS : undefined);
+  const retryAfterMs = askedMs === undefined ? undefined : Math.min(askedMs, LONGEST_RETRY_MS);
   if (isFit && retryAfterMs === error.retryAfterMs) return error;
   return new RegistryError(isFit ? error.code : code, error.message, {
     ...optionsOf(error),

@@ -1,6 +1,6 @@
-import type { Descriptor, Digest } from '#core/oci';
+import { type Descriptor, type Digest, isRegistryError } from '#core/oci';
 import type { Call } from '#core/registry';
-import { createSingleFlight } from '#core/std';
+import { createSingleFlight, messageOf } from '#core/std';
 import { askUpstream, sharedCall, whileWanted } from './ask.ts';
 import type { Place, ProxyContext } from './context.ts';
 import { type BlobQuestion, KEEPER, orUndefined } from './copy.ts';
@@ -34,6 +34,21 @@ export function createSharing(context: ProxyContext): Sharing {
 /** What is linked now, so that there is nothing to download, and whether the upstream has given its word. */
 export type Shared = { readonly isConfirmed: boolean; readonly linked?: Descriptor };
 
+/** Links what is here, if it is. A full disk stops no pull. */
+export async function linkBlob(
+  { store, log }: ProxyContext,
+  { local }: Place,
+  digest: Digest,
+): Promise<Descriptor | undefined> {
+  try {
+    return await store.cache.linkBlob(local, digest);
+  } catch (thrown) {
+    if (!isRegistryError(thrown, 'INSUFFICIENT_STORAGE')) throw thrown;
+    log.error('a blob was served and not linked', { repository: local, digest, why: messageOf(thrown) });
+    return undefined;
+  }
+}
+
 /** Before a download is joined or begun. */
 export async function share(sharing: Sharing, question: BlobQuestion): Promise<Shared> {
   const { store } = sharing.context;
@@ -50,7 +65,7 @@ export async function share(sharing: Sharing, question: BlobQuestion): Promise<S
   const own = await orUndefined(store.resolveBlob(place.local, digest, KEEPER));
   if (own) return { isConfirmed: true, linked: own.value };
   await sharing.confirm(place, digest, call);
-  const linked = await store.cache.linkBlob(place.local, digest);
+  const linked = await linkBlob(sharing.context, place, digest);
   return linked ? { isConfirmed: true, linked } : { isConfirmed: true };
 }
 

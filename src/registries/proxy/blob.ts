@@ -1,7 +1,7 @@
 import { type Descriptor, type Digest, isRegistryError, MediaType } from '#core/oci';
 import { type BlobAnswer, type BlobOptions, type Call, type Reader, rangeWithin, type Served } from '#core/registry';
 import { checkPatience, toldBlobError } from './blob-error.ts';
-import { createSharing, type Shared, type Sharing, share, sizeOnItsWay, wishOf } from './blob-share.ts';
+import { createSharing, linkBlob, type Shared, type Sharing, share, sizeOnItsWay, wishOf } from './blob-share.ts';
 import { noteAnswer, type Place, type ProxyContext, placeOf, servedHow } from './context.ts';
 import { type BlobQuestion, KEEPER, orUndefined } from './copy.ts';
 
@@ -78,7 +78,7 @@ async function resolveCold(sharing: Sharing, question: BlobQuestion): Promise<Se
   }
   const value = await sharing.confirm(place, digest, call);
   // Whoever asks is about to get it: then it needs no second question.
-  await context.store.cache.linkBlob(place.local, digest);
+  await linkBlob(context, place, digest);
   noteAnswer(context, place, { what: 'blob', verdict: 'miss', bytes: 0, savedBytes: 0 });
   return { value, served: servedHow(context, COLD) };
 }

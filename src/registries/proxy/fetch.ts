@@ -74,3 +74,19 @@ export async function keepManifest(
   context.arrived.tell(bytes.byteLength);
   return [];
 }
+
+/** Moves a tag to what is here; false: it is not. A full disk stops no pull: what is known of the tag leads there too. */
+export async function keepTag(
+  { store, log }: ProxyContext,
+  { local }: Place,
+  { tag, digest }: TagMove,
+): Promise<boolean> {
+  try {
+    return await store.cache.keepTag(local, tag, digest);
+  } catch (thrown) {
+    if (!isRegistryError(thrown, 'INSUFFICIENT_STORAGE')) throw thrown;
+    log.error('a tag was served and not kept', { repository: local, tag, digest, why: messageOf(thrown) });
+    return true;
+  }
+}
+type TagMove = { readonly tag: TagName; readonly digest: Digest };

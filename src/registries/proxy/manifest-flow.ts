@@ -3,6 +3,7 @@ import type { ServedBy } from '#core/registry';
 import { sharedCall } from './ask.ts';
 import { type ProxyContext, servedHow } from './context.ts';
 import { type Copy, factsOf, KEEPER, lookAt, type ManifestQuestion, orUndefined } from './copy.ts';
+import { keepTag } from './fetch.ts';
 import { decide, type Judgement, judge } from './freshness.ts';
 import { type Asker, ask, type Learned } from './manifest-ask.ts';
 import { failedError, nameOf, refusedError, unknownError } from './manifest-error.ts';
@@ -105,12 +106,13 @@ async function bytesOf({ store }: ProxyContext, repository: RepositoryName, dige
 
 type Gone = { readonly copy: Copy; readonly upstream: string };
 
-async function noteIsNot({ state, store, clock }: ProxyContext, question: ManifestQuestion, { copy, upstream }: Gone) {
+async function noteIsNot(context: ProxyContext, question: ManifestQuestion, { copy, upstream }: Gone) {
+  const { state, clock } = context;
   const { place, reference } = question;
   const nowMs = clock.now();
   // The tag alone leads to the copy from now on.
   if (copy.descriptor && !isDigest(reference)) {
-    await store.cache.keepTag(place.local, reference, copy.descriptor.digest);
+    await keepTag(context, place, { tag: reference, digest: copy.descriptor.digest });
   }
   state.save({ repository: place.local, reference, checkedAtMs: nowMs, changedAtMs: nowMs, upstream });
 }
