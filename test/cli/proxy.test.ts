@@ -164,6 +164,24 @@ all        virtual  team, hub (pushes: team)  -
     ]);
   });
 
+  const refused = [
+    {
+      name: 'a copy into a proxy',
+      argv: 'image copy hub/redis:latest hub/redis:mine --progress none',
+      says: 'error: nothing can be copied to hub/redis:mine\n  why  hub is a proxy namespace: only what is pulled is kept there\n  do   copy it to a hosted namespace: team\n',
+    },
+    {
+      name: 'to delete in a virtual namespace what a proxy shows there',
+      argv: 'image delete all/library/redis:latest --yes',
+      says: 'do   entrepot image delete hub/library/redis:latest forgets it',
+    },
+  ];
+  for (const { name, argv, says } of refused) {
+    test(`${name} is refused with a way out`, async () => {
+      expect((await run(argv, false)).stderr).toContain(says);
+    });
+  }
+
   test('the images of a namespace are listed by repository', async () => {
     const { code, stderr } = await run('image list hub', false);
     expect([code, stderr]).toEqual([

@@ -1,4 +1,4 @@
-import { type ManifestReference, parseRepository } from '#core/oci';
+import { isDigest, isRegistryError, type ManifestReference, parseRepository, RegistryError } from '#core/oci';
 import type { Damage } from '#registries/store';
 import type { Deleted, Operations, Running, Status } from '#surface/server/api';
 import { type App, systemCall } from '../compose.ts';
@@ -6,6 +6,7 @@ import { durationOf } from '../duration.ts';
 import { deleteImage, type Shelf, showImage } from './image.ts';
 import { listImages, listRepositories, listTags } from './list.ts';
 import { parseManifestReference } from './manifest-reference.ts';
+import { findCacheEntry } from './member-entry.ts';
 import { applyMirrors } from './mirror-apply.ts';
 import { proxyOperations } from './proxy-operations.ts';
 import { proxyItems, upstreamItems } from './proxy-view.ts';
@@ -80,9 +81,27 @@ async function scrubProgress({ store, machine }: App, { onProgress }: Running) {
 async function removeImage(app: App, shelf: Shelf, reference: ManifestReference): Promise<Deleted> {
   const { repository, call } = shelf;
   const proxy = app.proxyOf(repository);
-  if (!proxy) return await deleteImage({ ...shelf, registry: app.registry }, reference);
+  if (!proxy) return await removeOwn(app, shelf, reference);
   await proxy.forget(repository, reference, call);
   return { repository, reference, what: 'copy' };
+}
+
+async function removeOwn(app: App, shelf: Shelf, reference: ManifestReference): Promise<Deleted> {
+  try {
+    return await deleteImage({ ...shelf, registry: app.registry }, reference);
+  } catch (thrown) {
+    const { repository, call } = shelf;
+    const copy = isRegistryError(thrown, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN')
+      ? await findCacheEntry(app, { repository, reference }, call)
+      : undefined;
+    if (copy?.cached !== true) throw thrown;
+    const name = `${copy.repository}${isDigest(reference) ? '@' : ':'}${reference}`;
+    throw new RegistryError('MANIFEST_UNKNOWN', `${repository} has no ${reference} of its own`, {
+      why: `what is shown there is ${name}, a copy`,
+      hint: `entrepot image delete ${name} forgets it`,
+      cause: thrown,
+    });
+  }
 }
 
 async function statusOf(app: App, serving: ServingFacts | undefined): Promise<Status> {

@@ -1,4 +1,5 @@
 import { isDigest, parsePlatform, RegistryError } from '#core/oci';
+import { type Config, namespaceOf } from '#surface/config';
 import { copyImage } from '../../commands/copy.ts';
 import { formatPlace, type Place, parsePlace } from '../../commands/place.ts';
 import { openSession } from '../../commands/session.ts';
@@ -13,6 +14,7 @@ export const copy: CommandRun = async (context, typed) => {
   const source = parsePlace(from, config);
   const destination = parsePlace(to, config);
   requireTagDestination(destination);
+  requireWritable(destination, config);
   const platforms = listOption(typed, 'platform').map(parsePlatform);
   const copied = await context.withProgress(async (running) => {
     const session = await openSession(config, machineOf(context.io), running.signal);
@@ -31,6 +33,22 @@ function requireTagDestination(place: Place): void {
   throw new RegistryError('REQUEST_INVALID', `${formatPlace(place)} is a digest, and a copy goes to a tag`, {
     why: 'the digest at the destination is that of the source',
     hint: 'leave it out, or write a tag',
+  });
+}
+
+/** Before anything is read: the destination's own words come late, and speak of a push. */
+function requireWritable(place: Place, { namespaces }: Config): void {
+  const name = place.kind === 'local' ? namespaceOf(namespaces, place.repository) : undefined;
+  const entry = name === undefined ? undefined : namespaces?.[name];
+  const isReadOnly = entry?.type === 'proxy' || (entry?.type === 'virtual' && entry.push === undefined);
+  if (!isReadOnly) return;
+  const hosted = Object.entries(namespaces ?? {}).flatMap(([key, { type }]) => (type === 'hosted' ? [key] : []));
+  throw new RegistryError('REQUEST_INVALID', `nothing can be copied to ${formatPlace(place)}`, {
+    why:
+      entry.type === 'proxy'
+        ? `${name} is a proxy namespace: only what is pulled is kept there`
+        : `${name} is a virtual namespace without push`,
+    hint: hosted.length === 0 ? 'add a hosted namespace' : `copy it to a hosted namespace: ${hosted.join(', ')}`,
   });
 }
 
