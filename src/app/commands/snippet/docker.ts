@@ -18,6 +18,7 @@ export function dockerSnippet(side: ClientSide): Snippet {
     notes: [
       'docker mirrors Docker Hub only, and asks Docker Hub itself where the mirror fails. For everything else, and for what must not go round this registry, pull by its names: ' +
         `docker pull ${side.host}/${named.namespace}/library/redis:7`,
+      `${hostnameOf(own)} has to lead to this server${side.isPlain ? '' : ', and to stand in its certificate'}.`,
       'Restart docker, or send it SIGHUP: systemctl reload docker.',
       named.isOpen
         ? `Credentials: none. Anybody may pull ${named.namespace}.`
@@ -32,6 +33,10 @@ export function dockerSnippet(side: ClientSide): Snippet {
 
 function mirrorUrl(side: ClientSide, own: string): string {
   return `${side.isPlain ? 'http' : 'https'}://${mirrorHost(side, own)}`;
+}
+
+function hostnameOf(host: string): string {
+  return host.replace(/:\d+$/, '');
 }
 
 /** The same server by another name: it has the same port. */

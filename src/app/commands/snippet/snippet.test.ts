@@ -79,6 +79,14 @@ describe('docker', () => {
   for (const { name, text, url } of cases) {
     test(name, () => expect(mirrorsIn(text + NAMESPACES)).toEqual({ 'registry-mirrors': [url] }));
   }
+  test('the host must be found, and be in the certificate', () => {
+    const noteOf = (text: string) =>
+      snippet('docker', text + NAMESPACES).notes.find((note) => note.includes('has to lead'));
+    expect([noteOf(''), noteOf(PUBLIC + OPEN)]).toEqual([
+      'hub.example.com has to lead to this server.',
+      'hub.example.com has to lead to this server, and to stand in its certificate.',
+    ]);
+  });
   test('a namespace without a host of its own is told so', () => {
     expect(() => snippet('docker', 'namespaces: { hub: { type: proxy, upstream: docker.io } }\n')).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID', message: 'the namespace hub has no host of its own' }),
