@@ -10,6 +10,8 @@ const answerMs = 30_000;
 
 let stage: FaultStage;
 const answers = new Map<string, Promise<Seen>>();
+/** Namespaces as they were answered. */
+const order: string[] = [];
 
 beforeAll(async () => {
   stage = await startFaultStage(rows);
@@ -18,11 +20,15 @@ beforeAll(async () => {
     const answer = getManifest(stage.ours.host, `${namespace}/library/app:1.0`, {
       signal: AbortSignal.timeout(answerMs),
     });
-    answer.catch(() => 'the test that awaits it tells');
+    // Whoever awaits it tells of a failure.
+    answer.then(
+      () => order.push(namespace),
+      () => order.push(namespace),
+    );
     answers.set(namespace, answer);
   }
 }, setupMs);
-afterAll(() => stage?.stop());
+afterAll(() => stage?.stop(), setupMs);
 
 async function answerOf(name: string, hasCopy: boolean): Promise<{ cell: Cell; answer: Seen }> {
   const cell = stage.cells.find((each) => each.row.name === name && each.hasCopy === hasCopy);
@@ -53,6 +59,17 @@ describe('without a copy, a client sees', () => {
     );
   }
 });
+
+test(
+  'with a copy, nobody waits for a hanging upstream as long as without one',
+  async () => {
+    for (const { name } of rows.filter(({ code }) => code === 'UPSTREAM_TIMEOUT')) {
+      const [copy, cold] = [await answerOf(name, true), await answerOf(name, false)];
+      expect(order.indexOf(copy.cell.namespace)).toBeLessThan(order.indexOf(cold.cell.namespace));
+    }
+  },
+  answerMs + 5000,
+);
 
 describe('with a copy, it is served whatever the upstream does:', () => {
   for (const row of rows.filter((each) => !each.neverWorked && !each.rightByDigest)) {

@@ -1,9 +1,9 @@
-import { type Descriptor, type Digest, isDigest, type RegistryError, type TagName } from '#core/oci';
+import { type Descriptor, type Digest, isDigest, RegistryError, type TagName } from '#core/oci';
 import { createSingleFlight, createSizedCache, type SingleFlight, type SizedCache } from '#core/std';
 import { type Asked, askUpstream, sharedCall } from './ask.ts';
 import type { ProxyContext } from './context.ts';
 import { type Copy, descriptorHere, isReserved, KEEPER, type ManifestQuestion, orUndefined } from './copy.ts';
-import { type Fetched, fetchManifest, keepManifest } from './fetch.ts';
+import { type Fetched, fetchManifest, keepManifest, keepTag } from './fetch.ts';
 import type { AskOutcome, Step } from './freshness.ts';
 import { refusedError } from './manifest-error.ts';
 
@@ -38,12 +38,32 @@ export function createAsker(context: ProxyContext): Asker {
   return { context, heads: createSingleFlight(), gets: createSingleFlight(), awaited: createSizedCache(AWAITED_BYTES) };
 }
 
+type AskStep = { readonly copy: Copy; readonly step: Extract<Step, { kind: 'ask' }> };
+
+/** A copy that may be served waits so long for the upstream's word: a hanging registry must not keep a pod from starting. */
+const WORD_WITHIN_MS = 5_000;
+const SERVED_ON_FAILURE: readonly Copy['local'][] = ['within-sie', 'gone'];
+
 /** Asks as the decision says. What comes is kept and written down; a failure is an outcome, not thrown. */
-export async function ask(
-  asker: Asker,
-  question: ManifestQuestion,
-  { copy, step }: { readonly copy: Copy; readonly step: Extract<Step, { kind: 'ask' }> },
-): Promise<Learned> {
+export async function ask(asker: Asker, question: ManifestQuestion, asking: AskStep): Promise<Learned> {
+  const learned = askAll(asker, question, asking);
+  if (!SERVED_ON_FAILURE.includes(asking.copy.local)) return await learned;
+  const late = Promise.withResolvers<Learned>();
+  const timer = setTimeout(() => {
+    // It goes on: what it brings is noted, and a failure counts.
+    asker.context.background.run('asking the upstream', () => learned);
+    late.resolve(silence(asker.context.host));
+  }, WORD_WITHIN_MS);
+  return await Promise.race([learned, late.promise]).finally(() => clearTimeout(timer));
+}
+
+function silence(host: string): Learned {
+  const what = `${host} did not answer within ${WORD_WITHIN_MS / 1000} s`;
+  const error = new RegistryError('UPSTREAM_TIMEOUT', what, { origin: 'upstream', upstream: { registry: host } });
+  return { outcome: 'timeout', error, host, warnings: [] };
+}
+
+async function askAll(asker: Asker, question: ManifestQuestion, { copy, step }: AskStep): Promise<Learned> {
   const isHead = question.wants === 'descriptor';
   if (!isHead && step.request === 'fetch') return await fetchAs(asker, question, question.reference);
   const mayFetch = step.mayFetch && !(isHead && isReserved(asker.context));
@@ -94,7 +114,7 @@ async function askHead(asker: Asker, question: ManifestQuestion, copy: Copy): Pr
   const { value, host, warnings } = asked;
   const isSame = copy.descriptor?.digest === value.digest;
   if (!isDigest(reference)) {
-    if (isSame) await context.store.cache.keepTag(place.local, reference, value.digest);
+    if (isSame) await keepTag(context, place, { tag: reference, digest: value.digest });
     else expectContent(asker, question, value.digest);
   }
   return { outcome: isSame ? 'same' : 'moved', descriptor: value, host, warnings };
@@ -113,7 +133,7 @@ async function takeFromHere({ context }: Asker, { place, reference }: ManifestQu
   const { store } = context;
   const here = await descriptorHere(context, place.local, digest);
   if (!here || isDigest(reference)) return undefined;
-  if (!(await store.cache.keepTag(place.local, reference, digest))) return undefined;
+  if (!(await keepTag(context, place, { tag: reference, digest }))) return undefined;
   const kept = await orUndefined(store.getManifest(place.local, digest, KEEPER));
   return kept && { descriptor: kept.value.descriptor, bytes: kept.value.bytes };
 }
@@ -133,7 +153,7 @@ async function fetchAs(
   const { value, host, warnings } = asked;
   const { descriptor, bytes } = value;
   const tag = isDigest(question.reference) ? undefined : question.reference;
-  if (tag && !tags.includes(tag)) await context.store.cache.keepTag(place.local, tag, descriptor.digest);
+  if (tag && !tags.includes(tag)) await keepTag(context, place, { tag, digest: descriptor.digest });
   return { outcome: 'moved', descriptor, bytes, host, warnings: [...warnings, ...kept] };
 }
 
