@@ -16,7 +16,7 @@ namespaces:
     maxBytes: 1GB
     warm: ["redis:latest"]
     hosts: [hub.test]
-  all: { type: virtual, members: [team, hub], push: team }
+  all: { type: virtual, members: [team, { namespace: hub, deny: ["grafana/*"] }], push: team }
 `;
 
 type Upstream = Awaited<ReturnType<typeof startUpstream>>;
@@ -154,6 +154,11 @@ all        virtual  team, hub (pushes: team)  -
     expect(stdout).toMatch(/^upstream {5}\d+ pulls and \d+ kB taken there$/m);
     expect(stdout).toContain('  freshness             { tags: semver, immutable: true }\n');
     expect(stdout).toContain('repositories\n  hub/grafana/grafana\n  hub/library/redis\n');
+  });
+
+  test('of a virtual namespace what it shows of its members', async () => {
+    const { stdout } = await run('namespace show all');
+    expect(stdout).toContain('rules\n  members               { namespace: hub, deny: [grafana/*], whenDown: fail }\n');
   });
 
   test('a namespace that is not there, with the near one', async () => {

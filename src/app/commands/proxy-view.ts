@@ -87,12 +87,24 @@ export async function namespaceDetail(wired: Wired, { name, entry, repositories 
   const rules = Object.entries(entry).filter(([key, value]) => !SHOWN.includes(key) && !isEmpty(value));
   return {
     ...namespaceItem(name, entry),
-    rules: Object.fromEntries(rules),
+    rules: { ...Object.fromEntries(rules), ...memberRules(entry) },
     ...(usage ? { usage } : {}),
     ...(entry.type === 'proxy' && entry.maxBytes !== undefined ? { maxBytes: bytesOf(entry.maxBytes) } : {}),
     ...(proxy ? { traffic: trafficOf(await proxy.counters()) } : {}),
     repositories: [...repositories],
   };
+}
+
+/** What a virtual namespace shows of each member, where that is not all of it: an image that is filtered out is just "unknown". */
+function memberRules(entry: NamespaceConfig): { readonly members?: readonly object[] } {
+  if (entry.type !== 'virtual') return {};
+  const ruled = entry.members
+    .map(memberOf)
+    .filter(({ allow, deny, whenDown }) => allow.length + deny.length > 0 || whenDown === 'skip');
+  const members = ruled.map((member) =>
+    Object.fromEntries(Object.entries(member).filter(([, value]) => !isEmpty(value))),
+  );
+  return members.length === 0 ? {} : { members };
 }
 
 function isEmpty(value: unknown): boolean {
