@@ -68,8 +68,9 @@ export async function wireProxies(options: ProxiesOptions): Promise<Proxies> {
     listen: (listener) => void listeners.add(listener),
     async close() {
       await flights.close();
-      for (const proxy of byName.values()) await proxy.close();
+      // What is asked in the background is told so, and proxies wait for no silence.
       for (const upstream of upstreams.values()) await upstream.close();
+      for (const proxy of byName.values()) await proxy.close();
       await state.close();
       await memory.close();
     },

@@ -2,10 +2,11 @@ import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { type Layer, makeLayer } from '../harness/image.ts';
 import { run } from '../harness/process.ts';
-import { pushBlob } from '../harness/push.ts';
+import { pushBlob, pushImage } from '../harness/push.ts';
 import { entrepotProgram } from '../harness/servers.ts';
+import { smallImage } from '../harness/target.ts';
 import { cacheFolder } from '../harness/temp.ts';
-import { getBlob } from './pull.ts';
+import { getBlob, getManifest, pull } from './pull.ts';
 import { type Stage, withStage } from './stage.ts';
 
 const MiB = 2 ** 20;
@@ -79,3 +80,16 @@ test(
     }),
   timeoutMs,
 );
+
+test('a question that hangs upstream does not hold up the end of the server', () =>
+  withStage('end', { upstream: 'entrepot', namespace: 'freshFor: 0s' }, async ({ upstream, proxy, ours }) => {
+    await pushImage(upstream.host, 'library/app', { image: await smallImage('end'), tags: ['1.0'] });
+    await pull(ours.host, 'hub/library/app:1.0');
+    proxy.setRule(() => ({ hangAt: 'head' }));
+    // The copy is served in the end, and the question goes on behind it.
+    expect((await getManifest(ours.host, 'hub/library/app:1.0')).headers.get('x-entrepot-cache')).toBe(
+      'stale-if-error',
+    );
+    // It ends by itself; one that waited for the silence is killed.
+    expect(await ours.stop()).toBe(0);
+  }));

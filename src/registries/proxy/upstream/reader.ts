@@ -19,6 +19,8 @@ export type ReaderParts = {
   readonly pace: Pace | undefined;
   /** What another process left is known from here on. */
   readonly ready: Promise<void>;
+  /** Aborts when nobody may ask any more: a question that hangs must not hold up the end of the program. */
+  readonly ending: AbortSignal;
   readonly observe: (event: ProxyEvent) => void;
   readonly counts: { bytes: number; pulls: number; calls: number };
 };
@@ -27,7 +29,7 @@ type Question<T> = {
   readonly operation: string;
   readonly repository?: RepositoryName;
   readonly call: Call;
-  readonly ask: (client: AccountClient) => Promise<Served<T>>;
+  readonly ask: (client: AccountClient, call: Call) => Promise<Served<T>>;
 };
 
 /** A question under way: its connection, and the one event that tells of it. */
@@ -47,14 +49,14 @@ export function createReader(parts: ReaderParts): Reader & Lister {
         operation: 'resolveManifest',
         repository,
         call,
-        ask: (client) => client.resolveManifest(repository, reference, call),
+        ask: (client, within) => client.resolveManifest(repository, reference, within),
       }),
     resolveBlob: (repository, digest, call) =>
       short({
         operation: 'resolveBlob',
         repository,
         call,
-        ask: (client) => client.resolveBlob(repository, digest, call),
+        ask: (client, within) => client.resolveBlob(repository, digest, within),
       }),
     getManifest: (repository, reference, call) =>
       short(
@@ -62,12 +64,12 @@ export function createReader(parts: ReaderParts): Reader & Lister {
           operation: 'getManifest',
           repository,
           call,
-          ask: (client) => client.getManifest(repository, reference, call),
+          ask: (client, within) => client.getManifest(repository, reference, within),
         },
         ({ bytes }) => bytes.byteLength,
       ),
     async getBlob(repository, digest, options, call) {
-      const ask = (client: AccountClient) => client.getBlob(repository, digest, options, call);
+      const ask = (client: AccountClient, within: Call) => client.getBlob(repository, digest, options, within);
       const exchange = await begin(parts, { operation: 'getBlob', repository, call, ask });
       return {
         ...exchange.answer,
@@ -75,22 +77,24 @@ export function createReader(parts: ReaderParts): Reader & Lister {
       };
     },
     repositories: (options, call) =>
-      short({ operation: 'repositories', call, ask: (client) => client.repositories(options, call) }),
+      short({ operation: 'repositories', call, ask: (client, within) => client.repositories(options, within) }),
     tags: (repository, options, call) =>
-      short({ operation: 'tags', repository, call, ask: (client) => client.tags(repository, options, call) }),
+      short({ operation: 'tags', repository, call, ask: (client, within) => client.tags(repository, options, within) }),
     referrers: (repository, digest, options, call) =>
       short({
         operation: 'referrers',
         repository,
         call,
-        ask: (client) => client.referrers(repository, digest, options, call),
+        ask: (client, within) => client.referrers(repository, digest, options, within),
       }),
   };
 }
 
-async function begin<T>(parts: ReaderParts, question: Question<T>): Promise<Exchange<T>> {
+async function begin<T>(parts: ReaderParts, asking: Question<T>): Promise<Exchange<T>> {
   const { gate, accounts, pool } = parts;
-  const { operation, repository, call } = question;
+  const { operation, repository } = asking;
+  const call = untilTheEnd(asking.call, parts.ending);
+  const question = { ...asking, call };
   await parts.ready;
   const wish = {
     repository,
@@ -123,6 +127,10 @@ async function begin<T>(parts: ReaderParts, question: Question<T>): Promise<Exch
     else end(outcomeOf(thrown), 0);
     throw thrown;
   }
+}
+
+function untilTheEnd(call: Call, ending: AbortSignal): Call {
+  return { ...call, signal: call.signal ? AbortSignal.any([call.signal, ending]) : ending };
 }
 
 /** Asks with one account, and where that is limited or refused, with the next. */
@@ -158,7 +166,7 @@ async function askedWith<T>(
     try {
       counts.calls++;
       if (operation === 'getManifest') counts.pulls++;
-      const answer = await ask(lease.account.client);
+      const answer = await ask(lease.account.client, call);
       pass.alive();
       return answer;
     } catch (thrown) {

@@ -1,3 +1,4 @@
+import { RegistryError } from '#core/oci';
 import { messageOf } from '#core/std';
 import type { Upstream, UpstreamState } from '../types.ts';
 import { createAccounts } from './accounts.ts';
@@ -40,6 +41,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     },
   });
   const pool = createPool(host, limits);
+  const ending = new AbortController();
   const pace = limits.bytesPerSecond === undefined ? undefined : createPace(limits.bytesPerSecond, clock);
   const restore = async () => {
     const remembered = await memory?.load(host);
@@ -54,7 +56,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
   return {
     host,
-    reader: createReader({ host, clock, accounts, gate, pool, pace, ready, observe, counts }),
+    reader: createReader({ host, clock, accounts, gate, pool, pace, ready, ending: ending.signal, observe, counts }),
     state: (): UpstreamState => ({
       host,
       breaker: gate.state(),
@@ -68,6 +70,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       waiting: pool.waiting,
     }),
     async close() {
+      ending.abort(new RegistryError('UNAVAILABLE', `${host} is asked no more: this server is stopping`));
       await ready;
       pool.close();
     },
