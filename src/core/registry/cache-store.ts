@@ -16,9 +16,10 @@ export interface Part {
   read(range: { readonly start: number; readonly end: number }): ByteStream;
   /**
    * Makes it a blob of the repositories once size and digest hold; durable when it resolves. Each byte was written once.
+   * `onRight` is called when they hold, before it is on disk: its readers need not wait for that.
    * Throws SIZE_INVALID, DIGEST_INVALID (the part is gone then), INSUFFICIENT_STORAGE.
    */
-  commit(repositories: readonly RepositoryName[], sizeBytes: number): Promise<Descriptor>;
+  commit(repositories: readonly RepositoryName[], sizeBytes: number, onRight?: () => void): Promise<Descriptor>;
   /** Lets go of it and keeps its bytes for the next `open`, also of a later process. */
   close(): Promise<void>;
   /** Lets go of it and forgets its bytes. */

@@ -49,7 +49,7 @@ export function partOf(context: StoreContext, part: PartFile, ends: PartEnds): P
       checkRange(digest, bytes.offset, range);
       return bytes.read(range);
     },
-    commit: (repositories, sizeBytes) =>
+    commit: (repositories, sizeBytes, onRight) =>
       storing(async () => {
         if (isOver) throw partOver(digest);
         isOver = true;
@@ -60,6 +60,7 @@ export function partOf(context: StoreContext, part: PartFile, ends: PartEnds): P
           await forget(context, part, { bytes, ends });
           throw thrown;
         }
+        onRight?.();
         return await become(context, part, { bytes, ends, repositories });
       }),
     close: () => letGo(() => keep(context, part, { bytes, ends })),

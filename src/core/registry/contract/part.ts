@@ -123,6 +123,13 @@ function commitContract(check: CacheCheck): void {
     expect(await store.cache.parts.list()).toEqual([]);
   });
 
+  check('is right before it is stored, and said to be once', async (store) => {
+    const part = await wholePart(store);
+    const said: string[] = [];
+    await part.commit([ours], blob.bytes.byteLength, () => said.push('right')).then(() => said.push('stored'));
+    expect(said).toEqual(['right', 'stored']);
+  });
+
   check('is in no repository before', async (store) => {
     const part = await wholePart(store);
     for (const name of [ours, theirs]) await expectCode(store.resolveBlob(name, blob.digest, call), 'NAME_UNKNOWN');
@@ -170,7 +177,12 @@ function commitContract(check: CacheCheck): void {
   ] as const) {
     check(`bytes of ${title} are ${code}, and gone`, async (store) => {
       const part = await wholePart(store, { digest, bytes: blob.bytes });
-      await expectCode(part.commit([ours], size), code);
+      const said: string[] = [];
+      await expectCode(
+        part.commit([ours], size, () => said.push('right')),
+        code,
+      );
+      expect(said).toEqual([]);
       await expectCode(store.resolveBlob(ours, digest, call), 'NAME_UNKNOWN', 'BLOB_UNKNOWN');
       await part.close();
       expect(await store.cache.parts.list()).toEqual([]);

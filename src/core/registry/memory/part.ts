@@ -90,12 +90,13 @@ function partOf(state: MemoryState, bytes: Bytes, { keep, forget, use }: Ends): 
       if (!isReadable) throw partOver(digest);
       return rangeOf(bytes, range);
     },
-    async commit(repositories, sizeBytes) {
+    async commit(repositories, sizeBytes, onRight) {
       if (isOver) throw partOver(digest);
       end(forget);
       if (bytes.sizeBytes !== sizeBytes) throw sizeMismatch(sizeBytes, bytes.sizeBytes);
       const actual = bytes.hasher.digest();
       if (actual !== digest) throw digestMismatch(digest, actual);
+      onRight?.();
       isReadable = true;
       const blob = findBlob(state, digest) ?? new Blob(bytes.chunks.map((chunk) => new Uint8Array(chunk.bytes)));
       for (const name of repositories) {

@@ -89,7 +89,7 @@ function createCursor(course: Course, { start, end, signal, detour }: BodyOption
   };
   const isAtEnd = () => {
     if (detoured) return detoured.isDone();
-    return position >= end && (end !== course.sizeBytes || course.isVerified);
+    return position >= end && (end !== course.sizeBytes || course.isRight);
   };
   return {
     isAtEnd,

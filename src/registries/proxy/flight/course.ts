@@ -32,7 +32,9 @@ export type Course = {
   sizeBytes: number | undefined;
   /** Bytes that readers may have: the last are held back until size and digest hold. */
   visibleBytes: number;
-  /** Size and digest hold, and it is stored. */
+  /** Size and digest hold. */
+  isRight: boolean;
+  /** It is stored, too. */
   isVerified: boolean;
   /** Somebody was given bytes, which nothing can take back. */
   wasGiven: boolean;
@@ -52,6 +54,7 @@ export function createCourse(digest: Digest, { tipBytes, onUsed }: FlightContext
     rereads: createRereads({ limitBytes: tipBytes, onRead: onUsed }),
     sizeBytes: undefined,
     visibleBytes: 0,
+    isRight: false,
     isVerified: false,
     wasGiven: false,
     failure: undefined,
@@ -83,10 +86,15 @@ export async function land(
   { limits, tipBytes, onUsed }: FlightContext,
 ): Promise<void> {
   const part = partOf(course);
-  await part.append(chunk);
-  onUsed(chunk.byteLength);
+  const offset = part.offset + chunk.byteLength;
+  const appended = part.append(chunk);
+  // It is in memory: whoever keeps up has it while the disk takes it.
   course.tip.push(chunk, tipBytes());
-  show(course, visibleOf(part.offset, course.sizeBytes ?? 0, limits));
+  const visible = visibleOf(offset, course.sizeBytes ?? 0, limits);
+  if (part.offset === offset) show(course, visible);
+  await appended;
+  onUsed(chunk.byteLength);
+  show(course, visible);
 }
 
 function show(course: Course, visibleBytes: number): void {
@@ -94,7 +102,15 @@ function show(course: Course, visibleBytes: number): void {
   course.waiting.wake(visibleBytes);
 }
 
+/** Nothing is held back any more; that it is on disk, readers need not wait for. */
+export function confirm(course: Course): void {
+  course.isRight = true;
+  course.visibleBytes = course.sizeBytes ?? 0;
+  course.waiting.wakeAll();
+}
+
 export function arrive(course: Course): void {
+  course.isRight = true;
   course.isVerified = true;
   course.visibleBytes = course.sizeBytes ?? 0;
   course.tip.trim(STORED_TIP_BYTES);

@@ -5,6 +5,7 @@ import type { FlightFact, FlightSource, FlightWish } from '../types.ts';
 import {
   arrive,
   type Course,
+  confirm,
   createCourse,
   type FlightContext,
   fail,
@@ -286,7 +287,7 @@ function sizedAs(state: State, sizeBytes: number): void {
 
 async function commit({ course, repositories, linked }: State, sizeBytes: number): Promise<Descriptor> {
   for (const repository of repositories) linked.add(repository);
-  return await partOf(course).commit([...linked], sizeBytes);
+  return await partOf(course).commit([...linked], sizeBytes, () => confirm(course));
 }
 
 /** Whoever joined while the blob was being stored came too late for the commit. */

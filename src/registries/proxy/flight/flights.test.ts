@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { digestOf } from '#core/oci';
-import { memoryCache, type PartStore } from '#core/registry';
+import { type CacheStore, memoryCache, type Part, type PartStore } from '#core/registry';
 import {
   CALL,
   failureOf,
@@ -93,29 +93,33 @@ describe('one download for everybody', () => {
     expect(events.filter(({ kind }) => kind === 'flight-joined')).toHaveLength(1);
   });
 
+  test('its readers end when it is known to be right, and do not wait for the disk', async () => {
+    const onDisk = Promise.withResolvers<void>();
+    const store = memoryCache();
+    const parts = withCommit(store, async (commit, [repositories, sizeBytes, onRight]) => {
+      onRight?.();
+      await onDisk.promise;
+      return await commit(repositories, sizeBytes);
+    });
+    const { read } = setUp({ store, parts });
+    const body = await read(DIGEST, [fakeSource('a', BYTES)]);
+    expect(await wholeOf(body)).toEqual(BYTES);
+    expect(await store.cache.findBlob(DIGEST)).toBeUndefined();
+    onDisk.resolve();
+    await Bun.sleep(0);
+    expect(await storedBytes(store, DIGEST)).toEqual(BYTES);
+  });
+
   test('whoever joins while it is being stored is fed from the part, and linked', async () => {
     const source = fakeSource('a', BYTES);
     const gate = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
     const store = memoryCache();
-    const parts: PartStore = {
-      ...store.cache.parts,
-      async open(digest) {
-        const part = await store.cache.parts.open(digest);
-        const commit = async (...given: Parameters<typeof part.commit>) => {
-          begun.resolve();
-          await gate.promise;
-          return await part.commit(...given);
-        };
-        return {
-          ...part,
-          get offset() {
-            return part.offset;
-          },
-          commit,
-        };
-      },
-    };
+    const parts = withCommit(store, async (commit, given) => {
+      begun.resolve();
+      await gate.promise;
+      return await commit(...given);
+    });
     const { read } = setUp({ store, parts });
     const first = await read(DIGEST, [source]);
     await begun.promise;
@@ -243,3 +247,25 @@ describe('readers do not see each other', () => {
     expect(await storedBytes(store, DIGEST)).toEqual(BYTES);
   });
 });
+
+type Commit = Part['commit'];
+
+/** Parts whose end is another. */
+function withCommit(
+  { cache }: CacheStore,
+  end: (commit: Commit, given: Parameters<Commit>) => ReturnType<Commit>,
+): PartStore {
+  return {
+    ...cache.parts,
+    async open(digest) {
+      const part = await cache.parts.open(digest);
+      return {
+        ...part,
+        get offset() {
+          return part.offset;
+        },
+        commit: (...given) => end(part.commit, given),
+      };
+    },
+  };
+}
