@@ -122,21 +122,25 @@ async function eventually(holds: () => Promise<boolean>, name: string): Promise<
   }
 }
 
-test('a reader that leaves does not end the download; the next one finds it', () =>
-  withStage('leave', { upstream: 'entrepot', link: { bytesPerSecond: 3_000_000 } }, async (stage) => {
-    const [layer] = await blobs(['leave']);
-    if (!layer) throw new Error('no layer');
-    const url = await put(stage, layer);
-    const controller = new AbortController();
-    const response = await fetch(url, { signal: controller.signal });
-    const reader = response.body?.getReader();
-    expect((await reader?.read())?.value?.length).toBeGreaterThan(0);
-    controller.abort();
-    // A part of it by Range, while the rest is on its way, and then all of it.
-    const part = await fetch(url, { headers: { range: 'bytes=1000-1999' } });
-    expect(part.status).toBe(206);
-    const whole = Buffer.from(await Bun.file(layer.path).arrayBuffer());
-    expect(Buffer.compare(Buffer.from(await part.arrayBuffer()), whole.subarray(1000, 2000))).toBe(0);
-    expect(await getBlob(url)).toMatchObject({ status: 200, clean: true, digest: layer.digest });
-    expect(stage.proxy.list()).toEqual(['GET blob 200']);
-  }));
+test(
+  'a reader that leaves does not end the download; the next one finds it',
+  () =>
+    withStage('leave', { upstream: 'entrepot', link: { bytesPerSecond: 3_000_000 } }, async (stage) => {
+      const [layer] = await blobs(['leave']);
+      if (!layer) throw new Error('no layer');
+      const url = await put(stage, layer);
+      const controller = new AbortController();
+      const response = await fetch(url, { signal: controller.signal });
+      const reader = response.body?.getReader();
+      expect((await reader?.read())?.value?.length).toBeGreaterThan(0);
+      controller.abort();
+      // A part of it by Range, while the rest is on its way, and then all of it.
+      const part = await fetch(url, { headers: { range: 'bytes=1000-1999' } });
+      expect(part.status).toBe(206);
+      const whole = Buffer.from(await Bun.file(layer.path).arrayBuffer());
+      expect(Buffer.compare(Buffer.from(await part.arrayBuffer()), whole.subarray(1000, 2000))).toBe(0);
+      expect(await getBlob(url)).toMatchObject({ status: 200, clean: true, digest: layer.digest });
+      expect(stage.proxy.list()).toEqual(['GET blob 200']);
+    }),
+  timeoutMs,
+);

@@ -81,15 +81,19 @@ test(
   timeoutMs,
 );
 
-test('a question that hangs upstream does not hold up the end of the server', () =>
-  withStage('end', { upstream: 'entrepot', namespace: 'freshFor: 0s' }, async ({ upstream, proxy, ours }) => {
-    await pushImage(upstream.host, 'library/app', { image: await smallImage('end'), tags: ['1.0'] });
-    await pull(ours.host, 'hub/library/app:1.0');
-    proxy.setRule(() => ({ hangAt: 'head' }));
-    // The copy is served in the end, and the question goes on behind it.
-    expect((await getManifest(ours.host, 'hub/library/app:1.0')).headers.get('x-entrepot-cache')).toBe(
-      'stale-if-error',
-    );
-    // It ends by itself; one that waited for the silence is killed.
-    expect(await ours.stop()).toBe(0);
-  }));
+test(
+  'a question that hangs upstream does not hold up the end of the server',
+  () =>
+    withStage('end', { upstream: 'entrepot', namespace: 'freshFor: 0s' }, async ({ upstream, proxy, ours }) => {
+      await pushImage(upstream.host, 'library/app', { image: await smallImage('end'), tags: ['1.0'] });
+      await pull(ours.host, 'hub/library/app:1.0');
+      proxy.setRule(() => ({ hangAt: 'head' }));
+      // The copy is served in the end, and the question goes on behind it.
+      expect((await getManifest(ours.host, 'hub/library/app:1.0')).headers.get('x-entrepot-cache')).toBe(
+        'stale-if-error',
+      );
+      // It ends by itself; one that waited for the silence is killed.
+      expect(await ours.stop()).toBe(0);
+    }),
+  timeoutMs,
+);
