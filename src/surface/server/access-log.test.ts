@@ -45,6 +45,8 @@ test('a line is JSON with what the event says', () => {
   expect([timeMs, cut]).toEqual([event.timeMs, false]);
   const way = { verdict: 'miss', upstream: 'docker.io', reason: 'not here\nyet', repository: 'hub/library/redis' };
   expect(JSON.parse(accessLine({ ...event, ...way }))).toMatchObject(way);
+  const refused = { code: 'DENIED', upstream: 'docker.io', reason: 'a rule says no' };
+  expect(JSON.parse(accessLine({ ...event, ...refused }))).toMatchObject(refused);
   expect(JSON.parse(accessLine({ ...event, code: 'DENIED', verdict: 'hit', cut: true }))).toMatchObject({
     code: 'DENIED',
     verdict: 'hit',
@@ -68,7 +70,7 @@ test('each request is one event, without its query and without headers that hold
   await fixture.send('GET', '/v2/A/manifests/nothing');
   expect(fixture.events).toMatchObject([
     { kind: 'manifestGet', status: 200, userAgent: 'crane', by: 'memory', path: '/v2/app/manifests/v1' },
-    { kind: 'manifestGet', status: 404, code: 'MANIFEST_UNKNOWN' },
+    { kind: 'manifestGet', status: 404, code: 'MANIFEST_UNKNOWN', reason: 'app has no manifest nothing' },
     { kind: 'invalid', status: 400, code: 'NAME_INVALID' },
   ]);
   expect(fixture.events[0]?.requestId).toBe(response.headers.get('x-request-id') ?? 'none');

@@ -19,7 +19,7 @@ export type AccessEvent = {
   readonly userAgent: string | null;
   /** The wire code of a refusal. */
   readonly code: string | undefined;
-  /** What the answer says of its way: see `ServedBy`. */
+  /** What the answer says of its way: see `ServedBy`. Of a refusal `reason` is what went wrong, and why. */
   readonly by: string | undefined;
   readonly verdict: string | undefined;
   readonly upstream: string | undefined;
@@ -39,7 +39,7 @@ export function accessLine(event: AccessEvent): string {
     (event.userAgent === null ? '' : `,"userAgent":${quoteAgent(event.userAgent)}`) +
     (event.code === undefined ? '' : `,"code":"${event.code}"`) +
     (event.by === undefined ? '' : `,"by":${quoteServer(event.by)}`) +
-    (event.verdict === undefined ? '' : wayOf(event)) +
+    (event.verdict === undefined && event.code === undefined ? '' : wayOf(event)) +
     (event.repository === undefined ? '' : `,"repository":"${event.repository}"`) +
     (event.cut ? ',"cut":true' : '');
   // What the grammar has read needs no quoting, nor does a method, which HTTP makes of letters.
@@ -52,10 +52,10 @@ export function accessLine(event: AccessEvent): string {
   );
 }
 
-/** How an answer of a cache was come by. */
-function wayOf({ verdict = '', upstream, reason }: AccessEvent): string {
+/** How an answer of a cache was come by, or why there was none. */
+function wayOf({ verdict, upstream, reason }: AccessEvent): string {
   return (
-    `,"verdict":${quoteVerdict(verdict)}` +
+    (verdict === undefined ? '' : `,"verdict":${quoteVerdict(verdict)}`) +
     (upstream === undefined ? '' : `,"upstream":${quoteUpstream(upstream)}`) +
     // Of what was here and fresh there is nothing to explain, and most lines are of that.
     (reason === undefined || verdict === 'hit' ? '' : `,"reason":${quoteReason(reason)}`)

@@ -224,7 +224,7 @@ function failed(thrown: unknown, arrival: Arrival, { exchange, env, recorder }: 
     if (error.origin === 'upstream') env.log.warn('request failed upstream', fields);
     else env.log.error('request failed', fields);
   }
-  recorder.answered(arrival, exchange, { status, code: error.code });
+  recorder.answered(arrival, exchange, { status, error });
   const closing = exchange?.closes ? { connection: 'close' } : {};
   const namespace = arrival.ns === undefined ? {} : { 'oci-namespace': arrival.ns };
   return toResponse(error, requestId, { ...exchange?.errorHeaders, ...namespace, ...closing });

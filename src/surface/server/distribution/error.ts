@@ -59,6 +59,7 @@ export function errorFields(error: RegistryError): Readonly<Record<string, unkno
     why: error.why,
     upstream: error.upstream,
     cause: cause === undefined ? undefined : messageOf(cause),
-    stack: cause instanceof Error ? cause.stack : undefined,
+    // Where a refusal of ours was made helps nobody: in an outage each request would write it.
+    stack: cause instanceof Error && !isRegistryError(cause) ? cause.stack : undefined,
   };
 }

@@ -1,4 +1,4 @@
-import type { RequestKind } from '#core/oci';
+import type { RegistryError, RequestKind } from '#core/oci';
 import type { Principal } from '#core/registry';
 import type { AccessSink } from '../access-log.ts';
 import type { ServerMetrics } from '../metrics.ts';
@@ -30,7 +30,7 @@ export type RecordOptions = {
 export type Recorder = {
   begin(): void;
   /** The answer was handed over. */
-  answered(arrival: Arrival, exchange: Exchange | undefined, outcome: { status: number; code?: string }): void;
+  answered(arrival: Arrival, exchange: Exchange | undefined, outcome: { status: number; error?: RegistryError }): void;
   /** The client left while the answer's body was on its way. */
   cut(arrival: Arrival, exchange: Exchange, status: number): void;
 };
@@ -51,26 +51,26 @@ export function createRecorder({ accessLog, metrics, timer }: RecordOptions): Re
       address: arrival.address,
       principal: arrival.principal?.name ?? '',
       userAgent: arrival.http.headers.get('user-agent'),
-      code: outcome.code,
+      code: outcome.error?.code,
       by: exchange?.served?.by,
       verdict: exchange?.served?.verdict,
-      upstream: exchange?.served?.upstream,
-      reason: exchange?.served?.reason,
+      upstream: exchange?.served?.upstream ?? outcome.error?.upstream?.registry,
+      reason: exchange?.served?.reason ?? (outcome.error && reasonOf(outcome.error)),
       repository: arrival.repository,
       cut: outcome.cut,
     });
   };
   return {
     begin: metrics.begin,
-    answered(arrival, exchange, { status, code }) {
+    answered(arrival, exchange, { status, error }) {
       const durationMs = timer() - arrival.startMs;
       const bytesIn = exchange?.bytesIn ?? 0;
       const bytesOut = exchange?.bytesOut ?? 0;
       metrics.end({ kind: arrival.kind, status, durationMs, bytesIn, bytesOut });
-      line(arrival, exchange, { status, durationMs, code, cut: false });
+      line(arrival, exchange, { status, durationMs, error, cut: false });
     },
     cut(arrival, exchange, status) {
-      line(arrival, exchange, { status, durationMs: timer() - arrival.startMs, code: undefined, cut: true });
+      line(arrival, exchange, { status, durationMs: timer() - arrival.startMs, error: undefined, cut: true });
     },
   };
 }
@@ -78,6 +78,11 @@ export function createRecorder({ accessLog, metrics, timer }: RecordOptions): Re
 type Outcome = {
   readonly status: number;
   readonly durationMs: number;
-  readonly code: string | undefined;
+  readonly error: RegistryError | undefined;
   readonly cut: boolean;
 };
+
+/** A HEAD shows its client no more than a status: the line is where the reason is to be found. */
+function reasonOf({ message, why }: RegistryError): string {
+  return why === undefined ? message : `${message}: ${why}`;
+}
