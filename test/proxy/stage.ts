@@ -60,7 +60,7 @@ export async function withStage(
   }
 }
 
-export function startUpstream(kind: StageOptions['upstream'], folder: string): Promise<Server> {
+function startUpstream(kind: StageOptions['upstream'], folder: string): Promise<Server> {
   return kind === 'registry' ? startDistribution({ folder }) : startEntrepot({ folder });
 }
 
