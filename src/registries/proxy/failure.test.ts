@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'bun:test';
 import { type OciCode, RegistryError, type RegistryErrorOptions } from '#core/oci';
-import { bytesOf, expectCode, pushImage, repo, sampleImage, sampleManifest, tag } from '#core/registry/contract';
+import { expectCode, pushImage, sampleImage, sampleManifest, tag } from '#core/registry/contract';
 import { AppError } from '#core/std';
 import { DAY, fakeUpstream, fixture, MINUTE, PULL, REDIS, REDIS_THERE, rulesWith, SEVEN } from './proxy.fake.ts';
 import type { Quota } from './types.ts';
 
 const image = sampleImage('redis 7');
 const { digest } = image.descriptor;
-const [OTHER, OTHER_THERE] = [repo('hub/acme/tool'), repo('acme/tool')];
 const fails =
   (code: OciCode, options: RegistryErrorOptions = {}) =>
   () =>
@@ -356,28 +355,6 @@ describe('modes', () => {
     });
   }
 
-  test('a full disk stops neither a question nor what is shared', async () => {
-    const { proxy, upstream, store, clock } = fixture();
-    await pushImage(upstream.registry, REDIS_THERE, image, { tags: ['7'] });
-    await pushImage(upstream.registry, OTHER_THERE, image, { tags: ['7'] });
-    await proxy.getManifest(REDIS, SEVEN, PULL);
-    for (const blob of image.blobs) await bytesOf(await proxy.getBlob(REDIS, blob.digest, {}, PULL));
-    const full = async (): Promise<never> => {
-      throw new RegistryError('INSUFFICIENT_STORAGE', 'the disk is full');
-    };
-    Object.assign(store.cache, { keepTag: full, linkBlob: full, keepManifest: full });
-    Object.assign(store.cache.parts, { open: full });
-    clock.advance(10 * MINUTE);
-    expect((await proxy.getManifest(REDIS, SEVEN, PULL)).served.verdict).toBe('revalidated');
-    expect((await proxy.resolveBlob(OTHER, image.config.digest, PULL)).value.size).toBe(image.config.bytes.byteLength);
-    expect(await bytesOf(await proxy.getBlob(OTHER, image.config.digest, {}, PULL))).toEqual(image.config.bytes);
-    // A tag that moved to what is here already.
-    await proxy.getManifest(REDIS, digest, PULL);
-    await upstream.registry.deleteTag(REDIS_THERE, SEVEN, PULL);
-    clock.advance(10 * MINUTE);
-    expect((await proxy.getManifest(REDIS, SEVEN, PULL)).served.verdict).toBe('stale-if-error');
-  });
-
   const patience = [
     { name: 'seconds', retryAfterMs: 7000, told: 7000 },
     { name: 'thirty years', retryAfterMs: 1e12, told: 86_400_000 },
@@ -388,19 +365,6 @@ describe('modes', () => {
     for (const read of [proxy.getManifest(REDIS, SEVEN, PULL), proxy.getBlob(REDIS, image.config.digest, {}, PULL)]) {
       expect(await read.catch((thrown) => thrown)).toMatchObject({ code: 'TOOMANYREQUESTS', retryAfterMs: told });
     }
-  });
-
-  test('a full disk does not stop a pull', async () => {
-    const { proxy, upstream, store } = fixture();
-    await pushImage(upstream.registry, REDIS_THERE, image, { tags: ['7'] });
-    const { keepManifest } = store.cache;
-    store.cache.keepManifest = async () => {
-      throw new RegistryError('INSUFFICIENT_STORAGE', 'the disk is full');
-    };
-    const { value, served } = await proxy.getManifest(REDIS, SEVEN, PULL);
-    expect([value.bytes, served.warnings.length]).toEqual([image.bytes, 1]);
-    store.cache.keepManifest = keepManifest;
-    expect((await proxy.getManifest(REDIS, SEVEN, PULL)).served.warnings).toEqual([]);
   });
 });
 
