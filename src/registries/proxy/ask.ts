@@ -76,7 +76,8 @@ export function failureOf(thrown: unknown, host: string): Exclude<Asked<never>, 
 /** The upstream's own words under our code. */
 function asCode(error: RegistryError, kind: Failure, host: string): RegistryError {
   const code = CODE_OF_FAILURE[kind];
-  const isFit = kind === 'failed' ? error.status >= 500 || error.code === 'UNSUPPORTED' : error.code === code;
+  const isTheirs = error.status < 500 || error.code === 'INSUFFICIENT_STORAGE';
+  const isFit = kind === 'failed' ? !isTheirs || error.code === 'UNSUPPORTED' : error.code === code;
   const askedMs = error.retryAfterMs ?? (kind === 'limited' ? LIMITED_RETRY_MS : undefined);
   const retryAfterMs = askedMs === undefined ? undefined : Math.min(askedMs, LONGEST_RETRY_MS);
   if (isFit && retryAfterMs === error.retryAfterMs) return error;

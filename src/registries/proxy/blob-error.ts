@@ -17,10 +17,14 @@ export function checkPatience({ compiled, host }: ProxyContext, { place, digest,
 /** What no upstream is to blame for. */
 const OURS: readonly OciCode[] = ['RANGE_INVALID', 'INSUFFICIENT_STORAGE', 'UNAVAILABLE', 'INTERNAL'];
 
+function isTheirDisk({ code, origin }: RegistryError): boolean {
+  return code === 'INSUFFICIENT_STORAGE' && origin === 'upstream';
+}
+
 /** What the client is told of a failure: the upstream's 404 as ours, its refusals never as a 401 of ours. */
 export function toldBlobError(context: ProxyContext, question: BlobQuestion, thrown: unknown): unknown {
   if (question.call.signal?.aborted || !isRegistryError(thrown)) return thrown;
-  if (OURS.includes(thrown.code)) return thrown;
+  if (OURS.includes(thrown.code) && !isTheirDisk(thrown)) return thrown;
   const failure = failureOf(thrown, context.host);
   return failure.kind === 'gone' ? unknownError(context, question, failure.error) : failure.error;
 }

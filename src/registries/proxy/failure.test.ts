@@ -36,6 +36,7 @@ const TABLE: readonly Row[] = [
   },
   { name: '429 without', failure: fails('TOOMANYREQUESTS'), code: 'TOOMANYREQUESTS', retryAfterMs: 60_000 },
   { name: '500', failure: fails('UPSTREAM_UNAVAILABLE'), code: 'UPSTREAM_UNAVAILABLE' },
+  { name: '507', failure: fails('INSUFFICIENT_STORAGE'), code: 'UPSTREAM_UNAVAILABLE' },
   { name: 'a timeout', failure: fails('UPSTREAM_TIMEOUT'), code: 'UPSTREAM_TIMEOUT' },
   { name: 'a wrong answer', failure: fails('UPSTREAM_INVALID'), code: 'UPSTREAM_INVALID' },
   { name: 'a proxy on the way', failure: fails('PROXY_FAILED'), code: 'PROXY_FAILED' },
