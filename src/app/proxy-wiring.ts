@@ -54,6 +54,7 @@ export async function wireProxies(options: ProxiesOptions): Promise<Proxies> {
         flights,
         state,
         upstreams: members,
+        sharesWith: namespacesOf(firstHostOf(entry), entries),
         rules: proxyRules(entry),
       });
       listeners.add(proxy.hear);
@@ -78,6 +79,17 @@ export async function wireProxies(options: ProxiesOptions): Promise<Proxies> {
 }
 
 const hostOf = (text: string) => upstreamPlace(text).host;
+
+type Entries = ReturnType<typeof proxyEntries>;
+
+function firstHostOf({ upstream }: Entries[number][1]): string {
+  return hostOf(listOf(upstream)[0] ?? '');
+}
+
+/** Namespaces that read one upstream need not download what one of them has. */
+function namespacesOf(host: string, entries: Entries): RepositoryName[] {
+  return entries.filter(([, entry]) => firstHostOf(entry) === host).map(([name]) => name as RepositoryName);
+}
 
 function memberOf(text: string, upstreams: ReadonlyMap<string, Upstream>) {
   const { host, prefix } = upstreamPlace(text);

@@ -107,3 +107,8 @@ export function sizeMismatch(expectedBytes: number, actualBytes: number): Regist
       : `${actualBytes} bytes, not the ${expectedBytes}`;
   return new RegistryError('SIZE_INVALID', `the content has ${what} that it should have`, { hint: DAMAGED });
 }
+
+/** Whether a repository is one of these namespaces, or below one. */
+export function isWithin(repository: RepositoryName, namespaces: readonly RepositoryName[]): boolean {
+  return namespaces.some((namespace) => repository === namespace || repository.startsWith(`${namespace}/`));
+}

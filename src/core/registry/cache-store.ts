@@ -63,13 +63,17 @@ export interface CacheKeeping {
   keepManifest(repository: RepositoryName, bytes: Uint8Array, options: PutManifestOptions): Promise<Descriptor>;
   /** Moves a tag to a manifest that is here. False: it is not. */
   keepTag(repository: RepositoryName, tag: TagName, digest: Digest): Promise<boolean>;
-  /** A blob that is here, in whatever repository. Nobody may be told so: see `linkBlob`. */
-  findBlob(digest: Digest): Promise<Descriptor | undefined>;
+  /** A blob that a repository of these namespaces holds; default: any does. Nobody may be told so: see `linkBlob`. */
+  findBlob(digest: Digest, namespaces?: readonly RepositoryName[]): Promise<Descriptor | undefined>;
   /**
-   * Links a blob that is here, in whatever repository, to this one. Only after the upstream was asked whether that
-   * repository has it: what somebody may not read must not appear by its digest alone. Undefined: it is not here.
+   * Links a blob that `findBlob` finds to this repository. Only after the upstream was asked whether that repository
+   * has it: what somebody may not read must not appear by its digest alone. Undefined: it is not here.
    */
-  linkBlob(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined>;
+  linkBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    namespaces?: readonly RepositoryName[],
+  ): Promise<Descriptor | undefined>;
   /**
    * Notes a use; nobody waits, uses are written in batches. Using one thing uses what hangs together with it: a manifest
    * its blobs, children and the indexes that name it, with their tags; a blob the manifest that alone names it. Of what

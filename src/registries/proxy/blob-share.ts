@@ -1,5 +1,5 @@
 import { type Descriptor, type Digest, isRegistryError } from '#core/oci';
-import type { Call } from '#core/registry';
+import { type Call, isWithin } from '#core/registry';
 import { createSingleFlight, messageOf } from '#core/std';
 import { askUpstream, sharedCall, whileWanted } from './ask.ts';
 import type { Place, ProxyContext } from './context.ts';
@@ -36,12 +36,12 @@ export type Shared = { readonly isConfirmed: boolean; readonly linked?: Descript
 
 /** Links what is here, if it is. A full disk stops no pull. */
 export async function linkBlob(
-  { store, log }: ProxyContext,
+  { store, log, sharesWith }: ProxyContext,
   { local }: Place,
   digest: Digest,
 ): Promise<Descriptor | undefined> {
   try {
-    return await store.cache.linkBlob(local, digest);
+    return await store.cache.linkBlob(local, digest, sharesWith);
   } catch (thrown) {
     if (!isRegistryError(thrown, 'INSUFFICIENT_STORAGE')) throw thrown;
     log.error('a blob was served and not linked', { repository: local, digest, why: messageOf(thrown) });
@@ -51,11 +51,11 @@ export async function linkBlob(
 
 /** Before a download is joined or begun. */
 export async function share(sharing: Sharing, question: BlobQuestion): Promise<Shared> {
-  const { store } = sharing.context;
+  const { store, sharesWith } = sharing.context;
   const { place, digest, call } = question;
   const before = isOnItsWay(sharing, question);
   if (before === 'here') return { isConfirmed: false };
-  if ((await store.cache.findBlob(digest)) === undefined) {
+  if ((await store.cache.findBlob(digest, sharesWith)) === undefined) {
     const after = isOnItsWay(sharing, question);
     // It arrived while the store was asked.
     if (before === 'elsewhere' && after === undefined) return await share(sharing, question);
@@ -71,7 +71,8 @@ export async function share(sharing: Sharing, question: BlobQuestion): Promise<S
 
 function isOnItsWay({ context }: Sharing, { place, digest }: BlobQuestion): 'here' | 'elsewhere' | undefined {
   const flight = context.flights.find(digest);
-  if (!flight) return undefined;
+  // Of another upstream's download nothing is had here: see `sharesWith`.
+  if (!flight?.repositories.some((name) => isWithin(name, context.sharesWith))) return undefined;
   return flight.repositories.includes(place.local) ? 'here' : 'elsewhere';
 }
 

@@ -14,6 +14,7 @@ export type Place = Names & { readonly refusal: Refusal | undefined };
 export type ProxyContext = CachedOptions & {
   /** The first upstream's name, which answers and rules speak of. */
   readonly host: string;
+  readonly sharesWith: readonly RepositoryName[];
   readonly compiled: Rules;
   readonly platforms: PlatformFilter;
   /** Throws NAME_UNKNOWN, NAME_INVALID. */
@@ -33,6 +34,7 @@ export function createContext(options: CachedOptions): ProxyContext {
   return {
     ...options,
     host: options.upstreams[0]?.upstream.host ?? '',
+    sharesWith: options.sharesWith ?? [options.namespace],
     compiled,
     platforms: createPlatformFilter(compiled),
     findPlace(repository) {

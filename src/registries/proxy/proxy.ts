@@ -14,6 +14,11 @@ export type CachedOptions = {
    * "Not found" is answered only when each has said so. Patterns of the rules mean the first one's names.
    */
   readonly upstreams: readonly UpstreamMember[];
+  /**
+   * Namespaces of the same upstream, this one among them; default: it alone. What one of them has, another need not
+   * download. What came from elsewhere is downloaded again, whatever this upstream says that it has: it could lie.
+   */
+  readonly sharesWith?: readonly RepositoryName[];
   readonly rules: ProxyRules;
   /** Shared by all proxies; whoever made it closes it, after them. */
   readonly state: ProxyState;

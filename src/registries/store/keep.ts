@@ -1,7 +1,8 @@
 import { type Descriptor, type Digest, MediaType, type RepositoryName, type TagName } from '#core/oci';
-import type { CacheKeeping } from '#core/registry';
+import { type CacheKeeping, isWithin } from '#core/registry';
 import { linkBlobs } from './catalog/blob.ts';
 import { keepTag } from './catalog/keep.ts';
+import { readHolders } from './catalog/read.ts';
 import { readStoredSize } from './catalog/space-read.ts';
 import type { StoreContext } from './context.ts';
 import { evict } from './evict.ts';
@@ -26,8 +27,8 @@ export function cacheMethods(context: StoreContext, uses: Uses): CacheKeeping {
         return (await storeManifest(context, repository, kept)).descriptor;
       }),
     keepTag: (repository, tag, digest) => storing(() => moveTag(context, repository, { tag, digest })),
-    findBlob: (digest) => find(context, digest),
-    linkBlob: (repository, digest) => storing(() => link(context, repository, digest)),
+    findBlob: (digest, namespaces) => find(context, digest, namespaces),
+    linkBlob: (repository, digest, namespaces) => storing(() => link(context, repository, { digest, namespaces })),
     touch: uses.touch,
     usage: (namespace) => cacheUsage(context, namespace),
     // Two at once would each make the room that one of them needs.
@@ -52,21 +53,32 @@ async function moveTag(context: StoreContext, repository: RepositoryName, { tag,
   );
 }
 
-/** A blob whose file is as it should be, in whatever repository. */
-async function find({ database, fs, layout }: StoreContext, digest: Digest): Promise<Descriptor | undefined> {
+/** A blob whose file is as it should be, where one of the namespaces holds it. */
+async function find(
+  { database, fs, layout, limits }: StoreContext,
+  digest: Digest,
+  namespaces?: readonly RepositoryName[],
+): Promise<Descriptor | undefined> {
   const size = await readStoredSize(database, digest);
   if (size === undefined) return undefined;
+  if (namespaces) {
+    // Of a layer in more repositories than this it may be missed, and is downloaded once more.
+    const holders = await readHolders(database, digest, limits.mountCandidates);
+    if (!holders.some((holder) => isWithin(holder, namespaces))) return undefined;
+  }
   const facts = await fs.stat(layout.blob(digest));
   return facts?.sizeBytes === size ? { mediaType: MediaType.octets, digest, size } : undefined;
 }
 
+type Link = { readonly digest: Digest; readonly namespaces: readonly RepositoryName[] | undefined };
+
 async function link(
   context: StoreContext,
   repository: RepositoryName,
-  digest: Digest,
+  { digest, namespaces }: Link,
 ): Promise<Descriptor | undefined> {
   return await context.blobTurns.run(digest, async () => {
-    const blob = await find(context, digest);
+    const blob = await find(context, digest, namespaces);
     if (!blob) return undefined;
     const args = { repositories: [repository], digest, sizeBytes: blob.size, nowMs: context.clock.now() };
     const isLinked = await context.database.write(linkBlobs, { ...args, fileInPlace: false });

@@ -113,6 +113,18 @@ function linkContract(check: CacheCheck): void {
     expect(await bytesOf(await store.getBlob(ours, digest, {}, call))).toEqual(bytes);
   });
 
+  check('a blob that only other namespaces hold is not found, nor linked', async (store) => {
+    const { digest, bytes } = sampleBlob('shared', 500);
+    await store.putBlob(repo('hubs/app'), { digest }, bytes, call);
+    const hub = [repo('hub')];
+    expect(await store.cache.findBlob(digest, hub)).toBeUndefined();
+    expect(await store.cache.linkBlob(ours, digest, hub)).toBeUndefined();
+    await expectCode(store.resolveBlob(ours, digest, call), 'NAME_UNKNOWN');
+    await store.putBlob(repo('hub/other'), { digest }, bytes, call);
+    expect(await store.cache.findBlob(digest, hub)).toMatchObject({ digest });
+    expect(await store.cache.linkBlob(ours, digest, hub)).toMatchObject({ digest, size: 500 });
+  });
+
   check('a blob that is not here is not linked', async (store) => {
     await keep(store, ours, { ...image, tags: ['7'] });
     const { digest } = image.config;

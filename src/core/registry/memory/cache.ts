@@ -28,12 +28,12 @@ export function cacheMethods(state: MemoryState) {
       keeping.touch(repository, digest);
       return true;
     },
-    async findBlob(digest) {
-      const blob = findBlob(state, digest);
+    async findBlob(digest, namespaces) {
+      const blob = findBlob(state, digest, namespaces);
       return blob && blobDescriptor(digest, blob.size);
     },
-    async linkBlob(repository, digest) {
-      const blob = findBlob(state, digest);
+    async linkBlob(repository, digest, namespaces) {
+      const blob = findBlob(state, digest, namespaces);
       if (!blob) return undefined;
       ensureRepository(state, repository).blobs.set(digest, blob);
       use(repository, digest);

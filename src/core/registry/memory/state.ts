@@ -1,5 +1,5 @@
 import { type Descriptor, type Digest, type Manifest, MediaType, type RepositoryName, type TagName } from '#core/oci';
-import { blobUnknown, nameUnknown } from '../answer.ts';
+import { blobUnknown, isWithin, nameUnknown } from '../answer.ts';
 import type { Principal } from '../types.ts';
 
 export type StoredManifest = {
@@ -60,10 +60,10 @@ export function blobOf(state: MemoryState, name: RepositoryName, digest: Digest)
 }
 
 /** A blob in whatever repository: for who has asked already whether it may be seen. */
-export function findBlob(state: MemoryState, digest: Digest): Blob | undefined {
-  for (const { blobs } of state.repositories.values()) {
+export function findBlob(state: MemoryState, digest: Digest, namespaces?: readonly RepositoryName[]): Blob | undefined {
+  for (const [name, { blobs }] of state.repositories) {
     const blob = blobs.get(digest);
-    if (blob) return blob;
+    if (blob && (!namespaces || isWithin(name, namespaces))) return blob;
   }
   return undefined;
 }

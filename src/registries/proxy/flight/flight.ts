@@ -32,6 +32,8 @@ export type Flight = {
   fact(): FlightFact;
   /** Whether it brings the blob to a repository. */
   isFor(repository: RepositoryName): boolean;
+  /** Whether it comes from the upstream that a wish is for: what another one sends is not its to give. */
+  comesFor(wish: FlightWish): boolean;
   /** Somebody wants it, and began it or has the upstream's word. */
   attend(wish: FlightWish): Seat;
   end(why: string): void;
@@ -100,6 +102,7 @@ export function startFlight(wish: FlightWish, call: Call, context: FlightContext
     isOver: () => !state.course.isVerified && (state.isOver || state.stop.signal.aborted),
     fact: () => factOf(state),
     isFor: (repository) => state.repositories.has(repository),
+    comesFor: ({ sources }) => first?.host === sources[0]?.host,
     attend: (joining) => attend(state, joining, stored),
     end: (why) => state.stop.abort(new EndedByUs(wish.digest, why)),
   };

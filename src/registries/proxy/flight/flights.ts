@@ -98,7 +98,7 @@ async function board(state: State, wish: FlightWish, call: Call): Promise<{ flig
     if (state.isClosed) throw new RegistryError('UNAVAILABLE', 'the server stops', { hint: 'try again' });
     const flight = flying.get(wish.digest);
     if (flight === undefined) break;
-    if (!flight.isOver()) {
+    if (!flight.isOver() && flight.comesFor(wish)) {
       if (isConfirmed || flight.isFor(wish.repository)) {
         context.observe({ kind: 'flight-joined', flight: flight.fact() });
         return { flight, seat: flight.attend(wish) };
@@ -107,8 +107,9 @@ async function board(state: State, wish: FlightWish, call: Call): Promise<{ flig
       isConfirmed = true;
       continue;
     }
-    // Its part is being put away: one hand at a time holds it.
+    // It is another upstream's, or its part is being put away: one hand at a time holds it.
     await unlessAborted(flight.stored, call.signal).catch(() => call.signal?.throwIfAborted());
+    await afterThisTurn();
   }
   const flight = startFlight(wish, call, context);
   flying.set(wish.digest, flight);
@@ -124,6 +125,11 @@ async function board(state: State, wish: FlightWish, call: Call): Promise<{ flig
     },
   );
   return { flight, seat: flight.attend(wish) };
+}
+
+/** Flights leave the table a turn after they ended. */
+function afterThisTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 type Read = { readonly wish: FlightWish; readonly range: ByteRange | undefined; readonly call: Call };

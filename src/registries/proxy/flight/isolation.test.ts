@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { digestOf, RegistryError } from '#core/oci';
 import { bodyOf } from '#core/registry';
+import { repo } from '#core/registry/contract';
 import {
   CALL,
   failureOf,
@@ -16,6 +17,11 @@ import {
 const BYTES = someBytes(200_000);
 const DIGEST = digestOf(BYTES);
 const unknown = () => new RegistryError('BLOB_UNKNOWN', 'there is no such blob', { origin: 'upstream' });
+
+/** Another repository of the same upstream. */
+function otherRepository(bytes: Uint8Array, plan?: Parameters<typeof fakeSource>[2]) {
+  return { ...fakeSource('a', bytes, plan), repository: repo('other/app') };
+}
 
 /** A source that waits before it says that it has no such blob. */
 function refusing(gate: Promise<void>) {
@@ -35,7 +41,7 @@ describe('whoever begins a download has nobody’s word yet', () => {
     const gate = Promise.withResolvers<void>();
     const { flights, store, read } = setUp();
     const stranger = failureOf(read(DIGEST, [refusing(gate.promise)]));
-    const owner = read(DIGEST, [fakeSource('b', BYTES)], { repository: OTHER_REPO });
+    const owner = read(DIGEST, [otherRepository(BYTES)], { repository: OTHER_REPO });
     await Bun.sleep(1);
     expect(flights.find(DIGEST)?.repositories).toEqual([REPO, OTHER_REPO]);
     gate.resolve();
@@ -50,7 +56,7 @@ describe('whoever begins a download has nobody’s word yet', () => {
     const { flights, store, read } = setUp();
     const warming = flights.warm({ repository: REPO, digest: DIGEST, sources: [refusing(gate.promise)] }, CALL);
     const stranger = failureOf(warming);
-    const owner = read(DIGEST, [fakeSource('b', BYTES)], { repository: OTHER_REPO });
+    const owner = read(DIGEST, [otherRepository(BYTES)], { repository: OTHER_REPO });
     await Bun.sleep(1);
     gate.resolve();
     expect((await stranger).code).toBe('BLOB_UNKNOWN');
@@ -65,7 +71,7 @@ describe('whoever begins a download has nobody’s word yet', () => {
     await part.append(BYTES.slice());
     await part.close();
     const stranger = failureOf(read(DIGEST, [refusing(gate.promise)]));
-    const owner = read(DIGEST, [fakeSource('b', BYTES)], { repository: OTHER_REPO });
+    const owner = read(DIGEST, [otherRepository(BYTES)], { repository: OTHER_REPO });
     await Bun.sleep(1);
     gate.resolve();
     expect((await stranger).code).toBe('BLOB_UNKNOWN');
@@ -75,7 +81,7 @@ describe('whoever begins a download has nobody’s word yet', () => {
 
   test('whoever joins one that was refused begins the next, and asks before it joins again', async () => {
     const { flights } = setUp();
-    const slow = fakeSource('b', BYTES, () => ({ before: () => Bun.sleep(1) }));
+    const slow = otherRepository(BYTES, () => ({ before: () => Bun.sleep(1) }));
     let asked = 0;
     const joining = {
       repository: REPO,
@@ -101,22 +107,38 @@ describe('whoever begins a download has nobody’s word yet', () => {
     gate.resolve();
     expect((await first).code).toBe('BLOB_UNKNOWN');
     const asks: string[] = [];
-    const wish = (repository: typeof REPO, host: string) => ({
+    const wish = (repository: typeof REPO, source: ReturnType<typeof fakeSource>) => ({
       repository,
       digest: DIGEST,
-      sources: [fakeSource(host, BYTES)],
+      sources: [source],
       confirm: async () => {
-        asks.push(host);
+        asks.push(source.repository);
         throw unknown();
       },
     });
     // Both find the one that is over, and wait for its part to be put away.
-    const owner = flights.read(wish(OTHER_REPO, 'b'), undefined, CALL);
-    const stranger = failureOf(flights.read(wish(REPO, 'a'), undefined, CALL));
+    const owner = flights.read(wish(OTHER_REPO, otherRepository(BYTES)), undefined, CALL);
+    const stranger = failureOf(flights.read(wish(REPO, fakeSource('a', BYTES)), undefined, CALL));
     expect((await stranger).code).toBe('BLOB_UNKNOWN');
-    expect(asks).toEqual(['a']);
+    expect(asks).toEqual(['library/redis']);
     expect(await wholeOf(bodyOf((await owner).value))).toEqual(BYTES);
   });
+});
+
+test('what another upstream sends is not shared: each download is of one upstream', async () => {
+  const gate = Promise.withResolvers<void>();
+  const { flights, read, store } = setUp();
+  const honest = fakeSource('a', BYTES, () => ({ before: () => gate.promise }));
+  const liar = fakeSource('evil.test', BYTES, () => ({ fail: unknown() }));
+  const first = read(DIGEST, [honest]);
+  const second = failureOf(read(DIGEST, [liar], { repository: OTHER_REPO }));
+  await Bun.sleep(1);
+  expect(flights.find(DIGEST)?.repositories).toEqual([REPO]);
+  gate.resolve();
+  expect(await wholeOf(await first)).toEqual(BYTES);
+  expect((await second).code).toBe('BLOB_UNKNOWN');
+  expect(await storedBytes(store, DIGEST, OTHER_REPO)).toBeUndefined();
+  expect([honest.asked, liar.asked]).toEqual([[0], [0]]);
 });
 
 test('a reader that leaves before it reads is not waited for', async () => {
