@@ -100,9 +100,13 @@ export type WireErrors = {
   readonly errors: readonly { readonly code: string; readonly message?: string; readonly detail?: unknown }[];
 };
 
-/** The wire form of an error: message, cause and remedy in one sentence, because clients print only that. */
+/**
+ * The wire form of an error: message, cause and remedy in one sentence, because clients print only that. What an
+ * upstream did, whoever runs this registry mends: the remedy names accounts and settings, and is for the log.
+ */
 export function toWireErrors(error: RegistryError): WireErrors {
-  const message = [error.message, error.why, error.hint].filter(Boolean).join('; ');
+  const remedy = error.origin === 'upstream' ? undefined : error.hint;
+  const message = [error.message, error.why, remedy].filter(Boolean).join('; ');
   return {
     errors: [{ code: error.code, message, ...(error.detail === undefined ? {} : { detail: error.detail }) }],
   };

@@ -67,7 +67,11 @@ export function failureOf(thrown: unknown, host: string): Exclude<Asked<never>, 
   if (!(thrown instanceof AppError)) throw thrown;
   const error = isRegistryError(thrown)
     ? thrown
-    : new RegistryError('UPSTREAM_UNAVAILABLE', `${host} could not be asked: ${thrown.message}`, optionsOf(thrown));
+    : new RegistryError('UPSTREAM_UNAVAILABLE', `${host} could not be asked`, {
+        why: 'this registry has not what it needs to ask it; its log says what',
+        hint: `see what it is with: entrepot upstream test ${host}`,
+        cause: thrown,
+      });
   if (error.status === 404) return { kind: 'gone', error, host };
   const kind = KIND_OF_CODE[error.code] ?? 'failed';
   return { kind, error: asCode(error, kind, host), host };

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test';
+import { isRegistryError, RegistryError, toWireErrors } from '#core/oci';
 import { memoryCache } from '#core/registry';
 import { expectCode, pushImage, repo, sampleImage } from '#core/registry/contract';
-import { fakeUpstream, fixture, HUB, PULL, REDIS, REDIS_THERE } from './proxy.fake.ts';
+import { AppError } from '#core/std';
+import { fakeUpstream, fixture, HUB, PULL, REDIS, REDIS_THERE, SEVEN } from './proxy.fake.ts';
 
 const image = sampleImage('secret of one upstream');
 const { digest, bytes } = image.config;
@@ -44,4 +46,22 @@ describe('an upstream that claims what it has not', () => {
     await expectCode(proxy.getBlob(EVIL, digest, {}, PULL), 'BLOB_UNKNOWN', 'NAME_UNKNOWN');
     await expectCode(store.resolveBlob(EVIL, digest, PULL), 'BLOB_UNKNOWN', 'NAME_UNKNOWN');
   });
+});
+
+test('what is wrong with our own settings is for the log, not for whoever pulls', async () => {
+  const { proxy, upstream } = fixture();
+  upstream.failure = () =>
+    new AppError('CREDENTIALS_UNREADABLE', 'cannot be read from /run/secrets/hub') as unknown as RegistryError;
+  const thrown = await proxy.getManifest(REDIS, SEVEN, PULL).catch((error: unknown) => error);
+  if (!isRegistryError(thrown, 'UPSTREAM_UNAVAILABLE')) throw thrown;
+  expect(JSON.stringify(toWireErrors(thrown))).not.toContain('/run/secrets');
+  expect(thrown.cause).toMatchObject({ code: 'CREDENTIALS_UNREADABLE' });
+});
+
+test('the remedy for what an upstream does is not told to whoever pulls', () => {
+  const error = { why: 'it says no', hint: 'asked as corp: set registries."docker.io".credentials' };
+  const told = (origin: 'local' | 'upstream') =>
+    toWireErrors(new RegistryError('UPSTREAM_DENIED', 'refused', { ...error, origin })).errors[0]?.message;
+  expect(told('upstream')).toBe('refused; it says no');
+  expect(told('local')).toContain('asked as corp');
 });

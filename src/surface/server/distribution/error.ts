@@ -57,6 +57,7 @@ export function errorFields(error: RegistryError): Readonly<Record<string, unkno
     code: error.code,
     error: error.message,
     why: error.why,
+    do: error.hint,
     upstream: error.upstream,
     cause: cause === undefined ? undefined : messageOf(cause),
     // Where a refusal of ours was made helps nobody: in an outage each request would write it.
