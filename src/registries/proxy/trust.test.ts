@@ -55,7 +55,7 @@ test('what is wrong with our own settings is for the log, not for whoever pulls'
   const thrown = await proxy.getManifest(REDIS, SEVEN, PULL).catch((error: unknown) => error);
   if (!isRegistryError(thrown, 'UPSTREAM_UNAVAILABLE')) throw thrown;
   expect(JSON.stringify(toWireErrors(thrown))).not.toContain('/run/secrets');
-  expect(thrown.cause).toMatchObject({ code: 'CREDENTIALS_UNREADABLE' });
+  expect(thrown.cause).toMatchObject({ cause: { code: 'CREDENTIALS_UNREADABLE' } });
 });
 
 test('the remedy for what an upstream does is not told to whoever pulls', () => {

@@ -52,7 +52,7 @@ function allowHeader(error: RegistryError): Readonly<Record<string, string>> {
 
 /** What the log says of an error beyond what the client was told. */
 export function errorFields(error: RegistryError): Readonly<Record<string, unknown>> {
-  const { cause } = error;
+  const cause = rootOf(error);
   return {
     code: error.code,
     error: error.message,
@@ -63,4 +63,15 @@ export function errorFields(error: RegistryError): Readonly<Record<string, unkno
     // Where a refusal of ours was made helps nobody: in an outage each request would write it.
     stack: cause instanceof Error && !isRegistryError(cause) ? cause.stack : undefined,
   };
+}
+
+/** Longer chains are circles. */
+const MOST_CAUSES = 8;
+
+/** What it all began with: an error shared by many who waited is wrapped for each. */
+function rootOf(error: Error): unknown {
+  let root: unknown = error.cause;
+  for (let depth = 0; depth < MOST_CAUSES && root instanceof Error && root.cause !== undefined; depth++)
+    root = root.cause;
+  return root;
 }
