@@ -1,6 +1,6 @@
-import { isRegistryError, type RepositoryName } from '#core/oci';
+import { isRegistryError, RegistryError, type RepositoryName } from '#core/oci';
 import { messageOf } from '#core/std';
-import { nameUnknown, pageOf, servedBy } from './answer.ts';
+import { pageOf, servedBy } from './answer.ts';
 import { filteredPage } from './filtered-page.ts';
 import type { Call, Extras, Page, PageOptions, Registry, Served } from './types.ts';
 
@@ -17,7 +17,7 @@ export function routed(routes: Routes): Registry {
   const find = finder(routes);
   const to = (repository: RepositoryName) => {
     const registry = find(repository);
-    if (!registry) throw nameUnknown(repository);
+    if (!registry) throw uncovered(repository);
     return registry;
   };
   return {
@@ -47,6 +47,14 @@ export function routed(routes: Routes): Registry {
     deleteBlob: async (repository, ...rest) => await to(repository).deleteBlob(repository, ...rest),
     extras: routedExtras(routes, to),
   };
+}
+
+function uncovered(repository: RepositoryName): RegistryError {
+  return new RegistryError('NAME_UNKNOWN', `there is no repository ${repository}`, {
+    detail: { name: repository },
+    why: 'no namespace of this registry covers the name',
+    hint: 'ask by the full name here, such as NAMESPACE/NAME, or as a mirror of its registry with ?ns=',
+  });
 }
 
 function finder(routes: Routes): Find {

@@ -51,7 +51,7 @@ describe('explain', () => {
       blobs: { here: 1, all: 3, bytesHere: amd64.config.bytes.byteLength, bytes: 3 * 64 },
     });
     clock.advance(10 * MINUTE);
-    expect(await explain()).toMatchObject({ next: 'revalidate', why: 'it is past freshFor (asked 600 seconds ago)' });
+    expect(await explain()).toMatchObject({ next: 'revalidate', why: 'it is past freshFor (asked 10 min ago)' });
     expect(await explain(again(rulesWith({ offline: true })))).toMatchObject({ next: 'offline' });
     const versions = rulesWith({}, { byTag: [{ tags: ['7'], immutable: true }] });
     expect(await explain(again(versions))).toMatchObject({ next: 'hit', rule: 'freshness[0] (7)' });

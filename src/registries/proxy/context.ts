@@ -95,6 +95,17 @@ export function ageSeconds({ clock }: Pick<ProxyContext, 'clock'>, checkedAtMs: 
   return Math.max(0, Math.floor((clock.now() - checkedAtMs) / 1000));
 }
 
+/** `12 s`, `18 min`, `3 h`, `2 d`: as a person would say it. */
+export function timeText(seconds: number): string {
+  const [name, size] = TIME_UNITS.find(([, unit]) => seconds >= 2 * unit) ?? ['s', 1];
+  return `${Math.floor(seconds / size)} ${name}`;
+}
+const TIME_UNITS = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['min', 60],
+] as const;
+
 /** Work that nobody waits for, until the proxy is closed. What fails is logged. */
 export type Background = {
   run(what: string, task: () => Promise<unknown>): void;

@@ -1,6 +1,6 @@
 import { isDigest, type ManifestReference, type RepositoryName } from '#core/oci';
 import type { Call } from '#core/registry';
-import { ageSeconds, type ProxyContext } from './context.ts';
+import { ageSeconds, type ProxyContext, timeText } from './context.ts';
 import { type Copy, factsOf, lookAt, type ManifestQuestion } from './copy.ts';
 import { decide, type Step } from './freshness.ts';
 import { blobsHere } from './graph.ts';
@@ -56,7 +56,7 @@ function nextOf(step: Step, { local }: Copy): Explanation['next'] {
 }
 
 function whyOf(context: ProxyContext, { step, copy }: { readonly step: Step; readonly copy: Copy }): string {
-  const age = copy.known ? ` (asked ${ageSeconds(context, copy.known.checkedAtMs)} seconds ago)` : '';
+  const age = copy.known ? ` (asked ${timeText(ageSeconds(context, copy.known.checkedAtMs))} ago)` : '';
   const behind = step.kind === 'serve' && step.revalidate ? '; the upstream is asked in the background' : '';
   const frugal =
     step.kind === 'ask' && !step.mayFetch ? '; what has changed is not fetched: the quota is down to the reserve' : '';

@@ -93,7 +93,7 @@ export const STEPS: readonly Row<Facts, Step>[] = [
   {
     name: 'local, fresh',
     when: { patience: ['local'], local: ['fresh'] },
-    result: serve('hit', 'it was asked for within freshFor'),
+    result: serve('hit', 'the upstream was asked within freshFor'),
   },
   {
     name: 'local, any other copy',
@@ -136,7 +136,7 @@ export const STEPS: readonly Row<Facts, Step>[] = [
 
   { name: 'absent', when: { local: ['negative'] }, result: NEGATIVE },
   { name: 'unknown', when: { local: ['none'] }, result: fetchIt('it is not here') },
-  { name: 'fresh', when: { local: ['fresh'] }, result: serve('hit', 'it was asked for within freshFor') },
+  { name: 'fresh', when: { local: ['fresh'] }, result: serve('hit', 'the upstream was asked within freshFor') },
   { name: 'gone', when: { local: ['gone'] }, result: serve('stale-if-error', DELETED, { isStale: true }) },
   {
     name: 'stale while revalidating',

@@ -1,5 +1,5 @@
 import { isDigest, type ManifestReference, RegistryError, type RepositoryName } from '#core/oci';
-import { ageSeconds, type ProxyContext } from './context.ts';
+import { ageSeconds, type ProxyContext, timeText } from './context.ts';
 import { type Copy, type ManifestQuestion, resetAtMs } from './copy.ts';
 import type { FailureCode, Step } from './freshness.ts';
 
@@ -12,7 +12,7 @@ export function unknownError(
   { place, reference }: ManifestQuestion,
   { said, saidAtMs }: Word,
 ): RegistryError {
-  const when = saidAtMs === undefined ? '' : ` ${ageSeconds(context, saidAtMs)} seconds ago`;
+  const when = saidAtMs === undefined ? '' : ` ${timeText(ageSeconds(context, saidAtMs))} ago`;
   return new RegistryError(said?.code ?? 'MANIFEST_UNKNOWN', `${place.local} has no manifest ${reference}`, {
     origin: 'upstream',
     upstream: said?.upstream ?? { registry: context.host },
@@ -51,7 +51,7 @@ export function failedError(
   if (!error) return new RegistryError(code, `${context.host} did not answer`, { origin: 'upstream' });
   const checkedAtMs = copy.known?.checkedAtMs;
   if (copy.local !== 'too-old' || checkedAtMs === undefined) return error;
-  const age = `${ageSeconds(context, checkedAtMs)} seconds old, more than staleIfError allows`;
+  const age = `${timeText(ageSeconds(context, checkedAtMs))} old, more than staleIfError allows`;
   return new RegistryError(error.code, error.message, {
     detail: error.detail,
     origin: error.origin,

@@ -81,7 +81,7 @@ function sureDigest(
   return isFresh ? { digest: known.digest, known } : undefined;
 }
 
-const FRESH = 'it was asked for within freshFor';
+const FRESH = 'the upstream was asked within freshFor';
 const SAME_FOR_EVER = 'a digest never changes';
 
 type Hit<T> = { readonly value: T; readonly sure: Sure; readonly bytes: number };

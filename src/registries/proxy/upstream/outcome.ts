@@ -13,7 +13,8 @@ export function breakerEventOf(thrown: unknown, call: { isProbe: boolean; isCut:
     return { kind: 'alive', isProbe };
   }
   const { retryAfterMs } = thrown;
-  const why = [thrown.message, thrown.why].filter(Boolean).join(': ');
+  // Not which request it was: others are told of it too.
+  const why = thrown.why ?? thrown.message;
   return { kind: 'down', isProbe, why, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
