@@ -80,3 +80,9 @@ test('a cut transfer is recorded and reaches the client as a cut', async () => {
     { method: 'GET', path: '/v2/', class: 'ping', status: 200, sentBytes: 0, receivedBytes: 9 },
   ]);
 });
+
+test('a client that tries TLS first is not left waiting', async () => {
+  const proxy = start(() => new Response('plain'));
+  await expect(fetch(`https://${proxy.host}/v2/`)).rejects.toThrow();
+  expect(await (await fetch(url(proxy, '/v2/'))).text()).toBe('plain');
+});

@@ -196,7 +196,12 @@ function release(link: Link, server: Socket<Side>): void {
   for (const bytes of link.held.splice(0)) if (!send(server, bytes)) link.client.pause();
 }
 
+/** What TLS begins with: clients that are told of a plain registry may still try it first. */
+const tlsHandshake = 0x16;
+
 function fromClient(link: Link, bytes: Uint8Array): void {
+  // There is no head in it that could be waited for. A server of plain HTTP ends it too.
+  if (!link.server && !link.current && bytes[0] === tlsHandshake) return void link.client.terminate();
   // Between two requests everything waits until the rule has been asked.
   if (!link.current) link.waits = true;
   link.requests.push(bytes);
