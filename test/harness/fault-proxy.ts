@@ -200,13 +200,21 @@ function release(link: Link, server: Socket<Side>): void {
 const tlsHandshake = 0x16;
 
 function fromClient(link: Link, bytes: Uint8Array): void {
-  // There is no head in it that could be waited for. A server of plain HTTP ends it too.
-  if (!link.server && !link.current && bytes[0] === tlsHandshake) return void link.client.terminate();
+  if (!link.server && !link.current && bytes[0] === tlsHandshake) {
+    refuseTls(link);
+    return;
+  }
   // Between two requests everything waits until the rule has been asked.
   if (!link.current) link.waits = true;
   link.requests.push(bytes);
   if (link.waits || !link.server) link.held.push(bytes.slice());
   else if (!send(link.server, bytes)) link.client.pause();
+}
+
+/** As servers of plain HTTP do: a connection that only ended would be tried again, after a while. */
+function refuseTls({ client }: Link): void {
+  send(client, answerBytes({ status: 400, body: 'this is plain HTTP' }, 'GET'));
+  end(client);
 }
 
 function fromServer(proxy: Proxy, link: Link, bytes: Uint8Array): void {
