@@ -1,3 +1,4 @@
+export { unlessAborted } from './abort.ts';
 export { type Clock, manualClock, systemClock } from './clock.ts';
 export { AppError, type AppErrorOptions, messageOf, systemCodeOf } from './error.ts';
 export { createLimiter, type Limiter, mapLimited } from './limiter.ts';

@@ -101,14 +101,3 @@ function optionsOf({ why, hint, cause }: AppError) {
     ...(cause === undefined ? {} : { cause }),
   };
 }
-
-/** Waits for what is made for everybody, unless this caller gives up. */
-export function whileWanted<T>(shared: Promise<T>, { signal }: Call): Promise<T> {
-  if (!signal) return shared;
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave, { once: true });
-    shared.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
-}

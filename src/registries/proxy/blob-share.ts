@@ -1,7 +1,7 @@
 import { type Descriptor, type Digest, isRegistryError } from '#core/oci';
 import { type Call, isWithin } from '#core/registry';
-import { createSingleFlight, messageOf } from '#core/std';
-import { askUpstream, sharedCall, whileWanted } from './ask.ts';
+import { createSingleFlight, messageOf, unlessAborted } from '#core/std';
+import { askUpstream, sharedCall } from './ask.ts';
 import type { Place, ProxyContext } from './context.ts';
 import { type BlobQuestion, KEEPER, orUndefined } from './copy.ts';
 import type { FlightWish } from './types.ts';
@@ -18,7 +18,7 @@ export function createSharing(context: ProxyContext): Sharing {
   return {
     context,
     confirm: (place, digest, call) =>
-      whileWanted(
+      unlessAborted(
         heads.run(`${place.local} ${digest}`, async () => {
           const asked = await askUpstream(context.upstreams, place.upstream, (reader, name) =>
             reader.resolveBlob(name, digest, sharedCall(call)),
@@ -26,7 +26,7 @@ export function createSharing(context: ProxyContext): Sharing {
           if (asked.kind === 'answer') return asked.value;
           throw asked.error;
         }),
-        call,
+        call.signal,
       ),
   };
 }

@@ -1,7 +1,7 @@
 import { isRegistryError, type RepositoryName, type TagName, tryParseTag } from '#core/oci';
 import { type Call, type Lister, nameUnknown, type Page, type PageOptions, pageOf, type Served } from '#core/registry';
-import { createSingleFlight, createSizedCache, type SingleFlight, type SizedCache } from '#core/std';
-import { type Asked, askUpstream, sharedCall, whileWanted } from './ask.ts';
+import { createSingleFlight, createSizedCache, type SingleFlight, type SizedCache, unlessAborted } from '#core/std';
+import { type Asked, askUpstream, sharedCall } from './ask.ts';
 import { noteAnswer, type Place, type ProxyContext, placeOf, servedHow } from './context.ts';
 import { KEEPER, orUndefined } from './copy.ts';
 import { freshError } from './flight/error.ts';
@@ -47,7 +47,7 @@ type Asking = { readonly options: PageOptions; readonly call: Call };
 
 async function tagPage(lists: Lists, place: Place, { options, call }: Asking) {
   const { context, long } = lists;
-  const whole = long.get(place.local) ? undefined : await whileWanted(listing(lists, place, call), call);
+  const whole = long.get(place.local) ? undefined : await unlessAborted(listing(lists, place, call), call.signal);
   if (!whole) return { answer: await passedOn(context, place, { options, call }), verdict: 'miss' as const };
   if (whole.revalidate) {
     const { signal: _, ...rest } = call;

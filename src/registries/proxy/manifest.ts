@@ -7,8 +7,7 @@ import {
   RegistryError,
 } from '#core/oci';
 import type { Call, ManifestAnswer, Reader, Served } from '#core/registry';
-import { createSingleFlight, type SingleFlight } from '#core/std';
-import { whileWanted } from './ask.ts';
+import { createSingleFlight, type SingleFlight, unlessAborted } from '#core/std';
 import { noteAnswer, type Place, type ProxyContext, placeOf, servedHow } from './context.ts';
 import { type ManifestQuestion, orUndefined } from './copy.ts';
 import { freshError } from './flight/error.ts';
@@ -117,9 +116,9 @@ async function shared({ asker, flights }: State, question: ManifestQuestion): Pr
   const { place, reference, wants, patience, call } = question;
   // A warm-up is refused earlier than others: nobody is to share that fate.
   const key = `${wants} ${patience} ${call.purpose === 'warm'} ${place.local} ${reference}`;
-  return await whileWanted(
+  return await unlessAborted(
     flights.run(key, () => answer(asker, question)),
-    call,
+    call.signal,
   );
 }
 

@@ -1,7 +1,7 @@
 import { Bounds, type Descriptor, type Digest, RegistryError } from '#core/oci';
 import type { Call, Lister, ReferrersOptions, ReferrersPage } from '#core/registry';
-import { createSingleFlight, type SingleFlight } from '#core/std';
-import { type Asked, askUpstream, sharedCall, whileWanted } from './ask.ts';
+import { createSingleFlight, type SingleFlight, unlessAborted } from '#core/std';
+import { type Asked, askUpstream, sharedCall } from './ask.ts';
 import { noteAnswer, type Place, type ProxyContext, placeOf } from './context.ts';
 import { KEEPER } from './copy.ts';
 import { freshError } from './flight/error.ts';
@@ -23,7 +23,7 @@ export function createReferrers(context: ProxyContext): Lister['referrers'] {
   return async (repository, digest, options, call) => {
     const place = placeOf(context, 'referrers', repository);
     try {
-      const found = await whileWanted(listing(state, { place, digest, call }), call);
+      const found = await unlessAborted(listing(state, { place, digest, call }), call.signal);
       if (!found) throw new RegistryError('INTERNAL', 'a list of referrers was not read to its end');
       if (found.revalidate) revalidate(state, { place, digest, call });
       noteAnswer(context, place, { what: 'referrers', verdict: found.verdict, bytes: 0, savedBytes: 0 });

@@ -8,7 +8,7 @@ import {
   rangeWithin,
   type Served,
 } from '#core/registry';
-import { type Clock, type Log, messageOf } from '#core/std';
+import { type Clock, type Log, messageOf, unlessAborted } from '#core/std';
 import type { Flights, FlightWish, ProxyEvent } from '../types.ts';
 import { followingBody } from './body.ts';
 import type { FlightContext } from './course.ts';
@@ -178,15 +178,4 @@ function answerOf(flight: Flight, { wish, call, leave, start, end }: Following):
     value: { kind: 'stream', descriptor, body },
     served: { by: host, verdict: 'miss', upstream: host, reason, warnings: [] },
   };
-}
-
-/** Leaves when the caller does; the task goes on for the others. */
-function unlessAborted<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return task;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    task.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
